@@ -1,0 +1,50 @@
+# Two names matter to a newcomer: `make serve` and `make test`. Both do all the set-up they need, once.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test check format bench docs dist clean
+
+help: ## list what can be made
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+$(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("upsim needs Python 3.11 or newer; this is %d.%d. Try: make PYTHON=python3.12 serve" % sys.version_info[:2])'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+# --group needs a newer pip than some Pythons bring.
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
+	@touch $@
+
+serve: $(VENV)/.installed ## run the simulator with the demo world (ARGS="--port 9000 …" for more)
+	@exec $(BIN)/upsim serve $(ARGS)
+
+test: $(VENV)/.installed-dev ## run the whole test suite
+	$(BIN)/python -m pytest -n auto $(ARGS)
+
+check: $(VENV)/.installed-dev ## format, lint, types, layers, generated docs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m upsim docs --check
+
+format: $(VENV)/.installed-dev ## put code and generated docs in shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/python -m upsim docs
+
+bench: $(VENV)/.installed-dev ## measure, as ratios to a bare Flask app in the same run
+	$(BIN)/python -m bench $(ARGS)
+
+dist: $(VENV)/.installed-dev ## build the wheel into dist/
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean: ## forget everything that was installed or built
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache

@@ -1,0 +1,214 @@
+"""What the simulator talks about, as frozen values. Knows nothing of HTTP, of storage or of how anything is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Generic, NewType, TypeVar
+
+from upsim.clock import ClockState, Instant
+
+WorldId = NewType("WorldId", str)
+"""Names an isolated universe: letters, digits, dots, dashes."""
+
+ObjectId = NewType("ObjectId", str)
+"""24 lower-case hex characters, as the vendor's ids are. Unique within a world."""
+
+
+class Tier(StrEnum):
+    """What an account may do how often. Source: reference, "Rate Limits"."""
+
+    VIP = "vip"
+    BASIC = "basic"
+
+
+class Scope(StrEnum):
+    """What a key may do. Source: reference, "Available Scopes"."""
+
+    DASHBOARD_READ = "dashboard:read"
+    WORKERS_READ = "workers:read"
+    WORKERS_WRITE = "workers:write"
+    POOLS_READ = "pools:read"
+    POOLS_WRITE = "pools:write"
+    PROFILES_READ = "profiles:read"
+    PROFILES_WRITE = "profiles:write"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user of the proxy."""
+
+    id: ObjectId
+    name: str
+    tier: Tier
+    created_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key as it is kept: only a digest of the secret, and its first characters for people to tell keys apart."""
+
+    id: ObjectId
+    account_id: ObjectId
+    name: str
+    digest: str
+    hint: str
+    scopes: frozenset[Scope]
+    networks: tuple[str, ...]
+    """Addresses and CIDR networks it may come from; empty means anywhere."""
+    created_at: Instant
+    expires_at: Instant | None = None
+    revoked_at: Instant | None = None
+
+
+class HealthStatus(StrEnum):
+    """What the last test of a pool said."""
+
+    UNKNOWN = "unknown"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """A pool's state as the proxy sees it."""
+
+    status: HealthStatus = HealthStatus.UNKNOWN
+    last_checked_at: Instant | None = None
+    last_error: str | None = None
+    consecutive_failures: int = 0
+    latency_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PoolTarget:
+    """All it takes to try a pool."""
+
+    host: str
+    port: int
+    tls: bool
+    algorithm: str
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A mining pool of an account."""
+
+    id: ObjectId
+    account_id: ObjectId
+    name: str
+    algorithm: str
+    host: str
+    port: int
+    tls: bool
+    username: str
+    password: str = field(repr=False)
+    health: Health
+    created_at: Instant
+    updated_at: Instant
+
+    @property
+    def target(self) -> PoolTarget:
+        """What a test of this pool tries."""
+        return PoolTarget(self.host, self.port, self.tls, self.algorithm, self.username, self.password)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """An ordered choice of pools of one algorithm: the first healthy one is mined on."""
+
+    id: ObjectId
+    account_id: ObjectId
+    name: str
+    algorithm: str
+    pool_ids: tuple[ObjectId, ...]
+    is_default: bool
+    created_at: Instant
+    updated_at: Instant
+
+
+class Stage(StrEnum):
+    """The three steps of a pool test, in order. Source: reference, POST /v1/pools/test."""
+
+    CONNECTIVITY = "connectivity"
+    SUBSCRIPTION = "subscription"
+    AUTHORIZATION = "authorization"
+
+
+class Outcome(StrEnum):
+    """How a stage of a pool test ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    """Not tried, because an earlier stage failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageResult:
+    """One stage of a pool test.
+
+    Attributes:
+        duration_ms: how long it took, whole milliseconds; None where it was skipped.
+        reason: one sentence a miner understands, where it failed.
+    """
+
+    stage: Stage
+    outcome: Outcome
+    duration_ms: int | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PoolTest:
+    """What a pool test found: one result for each stage, in order, and remarks that are no failure."""
+
+    stages: tuple[StageResult, ...]
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def failure(self) -> StageResult | None:
+        """The stage that failed; None where the pool is good."""
+        return next((stage for stage in self.stages if stage.outcome is Outcome.FAILED), None)
+
+    @property
+    def latency_ms(self) -> int | None:
+        """How long connecting took; None where it failed."""
+        first = self.stages[0]
+        return first.duration_ms if first.outcome is Outcome.PASSED else None
+
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Item]):
+    """One page of a list, and how many items there are in all."""
+
+    items: Sequence[Item]
+    total: int
+
+
+__all__ = [
+    "Account",
+    "ApiKey",
+    "ClockState",
+    "Health",
+    "HealthStatus",
+    "Instant",
+    "ObjectId",
+    "Outcome",
+    "Page",
+    "Pool",
+    "PoolTarget",
+    "PoolTest",
+    "Profile",
+    "Scope",
+    "Stage",
+    "StageResult",
+    "Tier",
+    "WorldId",
+]
