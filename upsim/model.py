@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, NewType, TypeVar
@@ -130,6 +130,36 @@ class Profile:
     updated_at: Instant
 
 
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A miner of an account: what is kept of it. What it does at an instant is asked of the fleet.
+
+    Attributes:
+        profile_id: the profile it is assigned to; never empty, and never that of a deleted profile.
+        model: its hardware, a key of the fleet's table.
+        nominal: the rate it is built for, in its algorithm's unit.
+        cell: its place in the fleet's tree of sites, racks and slots: what goes down with it.
+        weights: how much it takes part in each of the fleet's common noise curves.
+        mode: "auto" where the fleet decides when it is online, else what was set by hand: "offline", "flapping".
+        history: changes made by hand, oldest first: (instant, kind, value).
+    """
+
+    id: ObjectId
+    account_id: ObjectId
+    name: str
+    algorithm: str
+    profile_id: ObjectId
+    model: str
+    nominal: int
+    cell: int
+    weights: tuple[int, ...]
+    created_at: Instant
+    updated_at: Instant
+    retired_at: Instant | None = None
+    mode: str = "auto"
+    history: tuple[tuple[Instant, str, int], ...] = ()
+
+
 class Stage(StrEnum):
     """The three steps of a pool test, in order. Source: reference, POST /v1/pools/test."""
 
@@ -181,6 +211,38 @@ class PoolTest:
         return first.duration_ms if first.outcome is Outcome.PASSED else None
 
 
+@dataclass(frozen=True, slots=True)
+class WorldRecord:
+    """A world as it is kept: all that its requests need to know besides its content.
+
+    Attributes:
+        clock: its clock as data; `clock.at(wall)` is its time.
+        generation: counts its resets, so that caches and pools of an earlier life are told apart.
+        revision: counts the changes of this record.
+        created_at, expires_at: by the wall clock, since a world's own clock may stand still.
+        options: what the control plane switched on, by name.
+    """
+
+    id: WorldId
+    fixture: str
+    seed: int
+    clock: ClockState
+    created_at: Instant
+    expires_at: Instant | None = None
+    generation: int = 0
+    revision: int = 0
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who a key belongs to, and where."""
+
+    world: WorldRecord
+    account: Account
+    key: ApiKey
+
+
 Item = TypeVar("Item")
 
 
@@ -195,6 +257,7 @@ class Page(Generic[Item]):
 __all__ = [
     "Account",
     "ApiKey",
+    "Caller",
     "ClockState",
     "Health",
     "HealthStatus",
@@ -210,5 +273,7 @@ __all__ = [
     "Stage",
     "StageResult",
     "Tier",
+    "Worker",
     "WorldId",
+    "WorldRecord",
 ]

@@ -1,0 +1,422 @@
+"""What a store promises. Two engines keep the promise, and one suite holds both to it.
+
+Each method is one whole intent, atomic on its engine: other readers see all of it or nothing, and what it returned
+from survives the process where the store is a file or a server. Invariants are facts of the data:
+
+* an account's default profile of an algorithm is a pointer, so there are never two, and none only while there is no
+  profile of that algorithm;
+* a pool in a profile cannot go; a worker always has a profile; a quota is never passed.
+
+Everything but the worlds themselves lives inside one world, and ids are unique only there. Values handed out are
+frozen. Lists are ordered by created_at, then id. Any method may raise StoreUnavailable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from upsim.clock import Instant
+from upsim.errors import ChangedMeanwhile, InvalidInput, NotFound
+from upsim.model import (
+    Account,
+    ApiKey,
+    Caller,
+    Health,
+    HealthStatus,
+    ObjectId,
+    Page,
+    Pool,
+    PoolTarget,
+    Profile,
+    Tier,
+    Worker,
+    WorldId,
+    WorldRecord,
+)
+
+DIGEST_LENGTH = 64
+"""Hex characters of a key's digest (SHA-256). A stored digest that is longer opens nothing: it is a hidden copy's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """All that a fixture puts into a world."""
+
+    accounts: Sequence[Account] = ()
+    keys: Sequence[ApiKey] = ()
+    pools: Sequence[Pool] = ()
+    profiles: Sequence[Profile] = ()
+    workers: Iterable[Worker] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Which page of a list: `limit` items after the first `offset`."""
+
+    offset: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """Which workers are offline at an instant, said by place: the cells that are down, and the rows that say so.
+
+    A worker is offline when its mode is one of `modes`; or its mode is "auto" and its cell is one of `cells`; or it has
+    not joined by `at`; or it was retired by then.
+
+    Attributes:
+        offline: keep the workers that are offline (true) or those that are online (false).
+    """
+
+    cells: frozenset[int]
+    modes: frozenset[str]
+    at: Instant
+    offline: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFilter:
+    """Which workers. A field that is None does not restrict.
+
+    Attributes:
+        search: part of the name, whatever the case.
+        down: only those that are offline, or only those that are not.
+    """
+
+    algorithm: str | None = None
+    profile_id: ObjectId | None = None
+    search: str | None = None
+    down: Down | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PoolChanges:
+    """A change of a pool: None leaves the field as it is.
+
+    Attributes:
+        tested: where host, port, tls, username, password or algorithm change, the target that was tested; the change
+            happens only if it makes the pool exactly that.
+        latency_ms: the test's, where there was one: it makes the pool healthy.
+    """
+
+    at: Instant
+    name: str | None = None
+    algorithm: str | None = None
+    host: str | None = None
+    port: int | None = None
+    tls: bool | None = None
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    tested: PoolTarget | None = None
+    latency_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileChanges:
+    """A change of a profile: None leaves the field as it is."""
+
+    at: Instant
+    name: str | None = None
+    algorithm: str | None = None
+    pool_ids: tuple[ObjectId, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PoolCounts:
+    """Pools of one algorithm: all, the healthy, and those whose last test failed."""
+
+    total: int
+    healthy: int
+    unhealthy: int
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What became of a deleted profile's workers."""
+
+    workers: int
+    target_id: ObjectId
+
+
+class Store(Protocol):
+    """Where everything is kept."""
+
+    url: str
+
+    def close(self) -> None:
+        """Let go of files, sockets and threads. What was acknowledged stays."""
+
+    # Worlds
+
+    def create_world(self, record: WorldRecord, content: Content, *, hidden: bool = False) -> None:
+        """Add a world with its content, all or nothing. Hidden ones (templates, snapshots) are not listed.
+
+        Raises:
+            AlreadyExists: a world of that id is there.
+        """
+
+    def get_world(self, world: WorldId) -> WorldRecord | None:
+        """The world's record, or None."""
+
+    def list_worlds(self) -> list[WorldRecord]:
+        """Every world that is not hidden, oldest first."""
+
+    def change_world(self, world: WorldId, change: Callable[[WorldRecord], WorldRecord]) -> WorldRecord:
+        """Replace the record by change(record), atomically; may call `change` again when another process was first.
+
+        Raises:
+            NotFound: no such world.
+        """
+
+    def delete_world(self, world: WorldId) -> bool:
+        """Remove the world with everything in it and its hidden copies; False where there was none."""
+
+    def copy_content(self, source: WorldId, target: WorldId, *, with_keys: bool) -> None:
+        """Make the target's content that of the source, atomically, and forget the target's counters.
+
+        Keys are copied too, or (with_keys false) the target's keys are left as they are.
+        """
+
+    # Accounts and keys
+
+    def find_caller(self, digest: str) -> Caller | None:
+        """Whose key has this digest, whatever its state; None if nobody's. One look-up: every request makes it."""
+
+    def list_accounts(self, world: WorldId) -> list[Account]:
+        """The world's accounts."""
+
+    def add_account(self, world: WorldId, account: Account) -> None:
+        """Add an account.
+
+        Raises:
+            AlreadyExists: its name is taken in this world.
+        """
+
+    def set_tier(self, world: WorldId, account_id: ObjectId, tier: Tier) -> bool:
+        """Change the account's tier; False where there is no such account."""
+
+    def list_keys(self, world: WorldId, account_id: ObjectId | None = None) -> list[ApiKey]:
+        """The keys of an account, or of all, revoked and expired ones included."""
+
+    def add_key(self, world: WorldId, key: ApiKey, at_most: int | None = None) -> None:
+        """Add a key unless the account has `at_most` that are not revoked.
+
+        Raises:
+            QuotaExceeded: it has as many already.
+        """
+
+    def revoke_key(self, world: WorldId, key_id: ObjectId, at: Instant) -> bool:
+        """Revoke a key from now on; False where there is none of that id."""
+
+    # Counting
+
+    def count_hit(self, world: WorldId, account_id: ObjectId, window: int) -> int:
+        """Count one request of the account in this window and return how many that makes.
+
+        Only the current window of an account is kept: another number starts again at 1.
+        """
+
+    def get_hits(self, world: WorldId, account_id: ObjectId, window: int) -> int:
+        """How many requests the account made in this window."""
+
+    def next_number(self, world: WorldId, name: str) -> int:
+        """0, 1, 2, … of a named sequence of the world; no number is given twice. A reset starts it again."""
+
+    # Pools
+
+    def list_pools(
+        self,
+        world: WorldId,
+        account_id: ObjectId,
+        span: Span,
+        algorithm: str | None = None,
+        status: HealthStatus | None = None,
+    ) -> Page[Pool]:
+        """A page of the account's pools."""
+
+    def count_pools(self, world: WorldId, account_id: ObjectId) -> Mapping[str, PoolCounts]:
+        """How many pools the account has, by algorithm."""
+
+    def get_pool(self, world: WorldId, account_id: ObjectId, pool_id: ObjectId) -> Pool | None:
+        """The account's pool of that id, or None."""
+
+    def get_pools(self, world: WorldId, account_id: ObjectId, ids: Collection[ObjectId]) -> Mapping[ObjectId, Pool]:
+        """Those of the ids that are the account's pools."""
+
+    def add_pool(self, world: WorldId, pool: Pool, at_most: int | None, first_profile: Profile) -> ObjectId | None:
+        """Add a pool; where the account has no profile of its algorithm, add `first_profile` as the default too.
+
+        Returns the id of the profile where one was added.
+
+        Raises:
+            QuotaExceeded: the account has `at_most` pools of the algorithm.
+        """
+
+    def update_pool(
+        self, world: WorldId, account_id: ObjectId, pool_id: ObjectId, changes: PoolChanges, at_most: int | None
+    ) -> Pool:
+        """Change a pool.
+
+        Raises:
+            NotFound: no such pool.
+            PoolInUse: the algorithm would change, and profiles hold the pool.
+            QuotaExceeded: the algorithm would change to one with `at_most` pools.
+            ChangedMeanwhile: the outcome would not be what was tested.
+        """
+
+    def record_test(
+        self, world: WorldId, pool_id: ObjectId, at: Instant, latency_ms: int | None, error: str | None
+    ) -> Pool | None:
+        """Note a test of a saved pool: an error counts one more failure, none resets its health."""
+
+    def delete_pool(self, world: WorldId, account_id: ObjectId, pool_id: ObjectId) -> None:
+        """Delete a pool that no profile holds.
+
+        Raises:
+            NotFound: no such pool.
+            PoolInUse: profiles hold it.
+        """
+
+    # Profiles
+
+    def list_profiles(
+        self, world: WorldId, account_id: ObjectId, span: Span, algorithm: str | None = None
+    ) -> Page[Profile]:
+        """A page of the account's profiles."""
+
+    def get_profiles(
+        self, world: WorldId, account_id: ObjectId, ids: Collection[ObjectId]
+    ) -> Mapping[ObjectId, Profile]:
+        """Those of the ids that are the account's profiles."""
+
+    def get_default_profile(self, world: WorldId, account_id: ObjectId, algorithm: str) -> Profile | None:
+        """The account's default profile of the algorithm, or None."""
+
+    def add_profile(self, world: WorldId, profile: Profile, at_most: int | None) -> Profile:
+        """Add a profile; the first of its algorithm becomes the default, whatever `is_default` says.
+
+        Raises:
+            NotFound: one of its pools is not the account's.
+            InvalidInput: one of its pools is of another algorithm.
+            QuotaExceeded: the account has `at_most` profiles of the algorithm.
+        """
+
+    def update_profile(
+        self,
+        world: WorldId,
+        account_id: ObjectId,
+        profile_id: ObjectId,
+        changes: ProfileChanges,
+        at_most: int | None,
+    ) -> Profile:
+        """Change a profile. A first profile of its new algorithm becomes that algorithm's default.
+
+        Raises:
+            NotFound: no such profile, or one of its pools is not the account's.
+            InvalidInput: one of its pools would be of another algorithm than the profile.
+            DefaultProfileKept, ProfileHasWorkers: the algorithm would change.
+            QuotaExceeded: the algorithm would change to one with `at_most` profiles.
+        """
+
+    def delete_profile(self, world: WorldId, account_id: ObjectId, profile_id: ObjectId, at: Instant) -> Moved:
+        """Delete a profile; its workers go to the default of its algorithm in the same instant.
+
+        Raises:
+            NotFound: no such profile.
+            DefaultProfileKept: it is the default.
+        """
+
+    def set_default_profile(self, world: WorldId, account_id: ObjectId, profile_id: ObjectId) -> Profile:
+        """Make a profile the default of its algorithm.
+
+        Raises:
+            NotFound: no such profile.
+        """
+
+    # Workers
+
+    def list_workers(self, world: WorldId, account_id: ObjectId, which: WorkerFilter, span: Span) -> Page[Worker]:
+        """A page of the account's workers."""
+
+    def get_worker(self, world: WorldId, account_id: ObjectId, worker_id: ObjectId) -> Worker | None:
+        """The account's worker of that id, or None."""
+
+    def add_workers(self, world: WorldId, workers: Iterable[Worker]) -> None:
+        """Add workers, all or nothing.
+
+        Raises:
+            NotFound: a worker's profile is not its account's.
+        """
+
+    def assign_workers(
+        self,
+        world: WorldId,
+        account_id: ObjectId,
+        worker_ids: Collection[ObjectId],
+        profile_id: ObjectId,
+        at: Instant,
+    ) -> None:
+        """Move the workers (each id once) to a profile, all or none.
+
+        Raises:
+            NotFound: the profile or a worker is not the account's.
+            InvalidInput: a worker is of another algorithm than the profile.
+        """
+
+
+# What both engines decide alike, from values they have read inside one atomic step.
+
+
+def changed_pool(pool: Pool, changes: PoolChanges) -> Pool:
+    """The pool after the changes.
+
+    Raises:
+        ChangedMeanwhile: host, port, tls, username, password or algorithm would become something else than was tested.
+    """
+    fields = ("name", "algorithm", "host", "port", "tls", "username", "password")
+    wishes = {name: value for name in fields if (value := getattr(changes, name)) is not None}
+    changed = replace(pool, **wishes, updated_at=changes.at)
+    if changed.target == pool.target:
+        return changed
+    if changed.target != changes.tested:
+        raise ChangedMeanwhile("Pool")
+    return replace(changed, health=Health(HealthStatus.HEALTHY, changes.at, None, 0, changes.latency_ms))
+
+
+def check_holdable(pool_ids: Collection[ObjectId], algorithms: Mapping[ObjectId, str], algorithm: str) -> None:
+    """Check that a profile of the algorithm may hold these pools, given the algorithms of those that exist.
+
+    Raises:
+        NotFound: one is not the account's.
+        InvalidInput: one is of another algorithm.
+    """
+    missing = [pool_id for pool_id in pool_ids if pool_id not in algorithms]
+    if missing:
+        raise NotFound("Pool", *missing)
+    for position, pool_id in enumerate(pool_ids):
+        if algorithms[pool_id] != algorithm:
+            raise InvalidInput(
+                f"pools[{position}].pool_id",
+                f"pool {pool_id} is for {algorithms[pool_id]}, the profile for {algorithm}: all must be of one.",
+            )
+
+
+def check_assignable(worker_ids: Collection[ObjectId], algorithms: Mapping[ObjectId, str], profile: Profile) -> None:
+    """Check that these workers may mine on the profile, given the algorithms of those that exist.
+
+    Raises:
+        NotFound: one is not the account's.
+        InvalidInput: one is of another algorithm.
+    """
+    missing = [worker_id for worker_id in worker_ids if worker_id not in algorithms]
+    if missing:
+        raise NotFound("Worker", *missing)
+    for worker_id in worker_ids:
+        if algorithms[worker_id] != profile.algorithm:
+            raise InvalidInput(
+                "worker_ids",
+                f"worker {worker_id} mines {algorithms[worker_id]}, profile {profile.name!r} is for"
+                f" {profile.algorithm}: nothing was assigned.",
+            )

@@ -1,0 +1,675 @@
+"""The store on SQLite: a file, or memory. Write transactions run one after the other, so each method here is one."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from upsim.clock import Instant
+from upsim.errors import (
+    AlreadyExists,
+    DefaultProfileKept,
+    NotFound,
+    PoolInUse,
+    ProfileHasWorkers,
+    QuotaExceeded,
+)
+from upsim.model import (
+    Account,
+    ApiKey,
+    Caller,
+    HealthStatus,
+    ObjectId,
+    Page,
+    Pool,
+    Profile,
+    Tier,
+    Worker,
+    WorldId,
+    WorldRecord,
+)
+from upsim.store import sqlite_rows as rows
+from upsim.store.base import (
+    DIGEST_LENGTH,
+    Content,
+    Moved,
+    PoolChanges,
+    PoolCounts,
+    ProfileChanges,
+    Span,
+    WorkerFilter,
+    changed_pool,
+    check_assignable,
+    check_holdable,
+)
+from upsim.store.sqlite_engine import Engine
+
+_BATCH = 500
+"""How many ids go into one IN (…): SQLite's own bound on parameters was once 999."""
+
+
+class SQLiteStore:
+    """See base.Store, whose promises these methods keep and whose words are not repeated here."""
+
+    def __init__(self, url: str, path: Path | None) -> None:
+        """Open the database and make its tables where they are missing.
+
+        Raises:
+            ConfigError: the file cannot be opened or is no database.
+        """
+        self.url = url
+        self._engine = Engine(path)
+        self._engine.create(rows.SCHEMA)
+
+    def close(self) -> None:
+        self._engine.close()
+
+    # Worlds
+
+    def create_world(self, record: WorldRecord, content: Content, *, hidden: bool = False) -> None:
+        with self._engine.write() as db:
+            parent = record.id.partition("#")[0] if hidden else None
+            try:
+                db.execute(
+                    "INSERT INTO worlds (id, parent, created_at, doc) VALUES (?, ?, ?, ?)",
+                    (record.id, parent, record.created_at, rows.world_doc(record)),
+                )
+            except sqlite3.IntegrityError as error:
+                raise AlreadyExists("World", record.id) from error
+            _insert_content(db, record.id, content)
+
+    def get_world(self, world: WorldId) -> WorldRecord | None:
+        with self._engine.read() as db:
+            row = db.execute("SELECT doc FROM worlds WHERE id = ?", (world,)).fetchone()
+        return rows.read_world(row[0]) if row else None
+
+    def list_worlds(self) -> list[WorldRecord]:
+        with self._engine.read() as db:
+            found = db.execute("SELECT doc FROM worlds WHERE parent IS NULL ORDER BY created_at, id").fetchall()
+        return [rows.read_world(row[0]) for row in found]
+
+    def change_world(self, world: WorldId, change: Callable[[WorldRecord], WorldRecord]) -> WorldRecord:
+        with self._engine.write() as db:
+            row = db.execute("SELECT doc FROM worlds WHERE id = ?", (world,)).fetchone()
+            if row is None:
+                raise NotFound("World", world)
+            changed = change(rows.read_world(row[0]))
+            db.execute("UPDATE worlds SET doc = ? WHERE id = ?", (rows.world_doc(changed), world))
+        return changed
+
+    def delete_world(self, world: WorldId) -> bool:
+        with self._engine.write() as db:
+            copies = rows.object_ids(db.execute("SELECT id FROM worlds WHERE parent = ?", (world,)).fetchall())
+            for member in (world, *copies):
+                _delete_content(db, WorldId(member), (*rows.COPIED, "keys", *rows.COUNTERS))
+            found = db.execute("DELETE FROM worlds WHERE id = ? OR parent = ?", (world, world)).rowcount > 0
+        return found
+
+    def copy_content(self, source: WorldId, target: WorldId, *, with_keys: bool) -> None:
+        with self._engine.write() as db:
+            _delete_content(db, target, (*rows.COPIED, *rows.COUNTERS))
+            for table, columns in rows.COPIED.items():
+                db.execute(
+                    f"INSERT INTO {table} (world, {columns}) SELECT ?, {columns} FROM {table} WHERE world = ?",  # noqa: S608
+                    (target, source),
+                )
+            if with_keys:
+                _delete_content(db, target, ("keys",))
+                # A digest opens one world only: in a hidden copy it carries a mark that no real digest has.
+                digest = f"digest || '#{target}'" if "#" in target else f"substr(digest, 1, {DIGEST_LENGTH})"
+                db.execute(
+                    "INSERT INTO keys (world, id, account_id, digest, doc, created_at, revoked_at)"  # noqa: S608
+                    f" SELECT ?, id, account_id, {digest}, doc, created_at, revoked_at FROM keys WHERE world = ?",
+                    (target, source),
+                )
+
+    # Accounts and keys
+
+    def find_caller(self, digest: str) -> Caller | None:
+        with self._engine.read() as db:
+            row = db.execute(
+                "SELECT w.doc, a.id, a.name, a.tier, a.created_at,"
+                " k.id, k.account_id, k.digest, k.doc, k.created_at, k.revoked_at"
+                " FROM keys k JOIN accounts a ON a.world = k.world AND a.id = k.account_id"
+                " JOIN worlds w ON w.id = k.world WHERE k.digest = ?",
+                (digest,),
+            ).fetchone()
+        if row is None:
+            return None
+        return Caller(rows.read_world(row[0]), rows.read_account(row[1:5]), rows.read_key(row[5:]))
+
+    def list_accounts(self, world: WorldId) -> list[Account]:
+        with self._engine.read() as db:
+            found = db.execute(
+                "SELECT id, name, tier, created_at FROM accounts WHERE world = ? ORDER BY created_at, id", (world,)
+            ).fetchall()
+        return [rows.read_account(row) for row in found]
+
+    def add_account(self, world: WorldId, account: Account) -> None:
+        with self._engine.write() as db:
+            try:
+                _insert_accounts(db, world, (account,))
+            except sqlite3.IntegrityError as error:
+                raise AlreadyExists("Account", account.name) from error
+
+    def set_tier(self, world: WorldId, account_id: ObjectId, tier: Tier) -> bool:
+        with self._engine.write() as db:
+            changed = db.execute(
+                "UPDATE accounts SET tier = ? WHERE world = ? AND id = ?", (tier, world, account_id)
+            ).rowcount
+        return changed == 1
+
+    def list_keys(self, world: WorldId, account_id: ObjectId | None = None) -> list[ApiKey]:
+        with self._engine.read() as db:
+            found = db.execute(
+                "SELECT id, account_id, digest, doc, created_at, revoked_at FROM keys"
+                " WHERE world = ? AND (? IS NULL OR account_id = ?) ORDER BY created_at, id",
+                (world, account_id, account_id),
+            ).fetchall()
+        return [rows.read_key(row) for row in found]
+
+    def add_key(self, world: WorldId, key: ApiKey, at_most: int | None = None) -> None:
+        with self._engine.write() as db:
+            if at_most is not None:
+                (held,) = db.execute(
+                    "SELECT COUNT(*) FROM keys WHERE world = ? AND account_id = ? AND revoked_at IS NULL",
+                    (world, key.account_id),
+                ).fetchone()
+                if held >= at_most:
+                    raise QuotaExceeded("API keys", at_most)
+            _insert_keys(db, world, (key,))
+
+    def revoke_key(self, world: WorldId, key_id: ObjectId, at: Instant) -> bool:
+        with self._engine.write() as db:
+            changed = db.execute(
+                "UPDATE keys SET revoked_at = coalesce(revoked_at, ?) WHERE world = ? AND id = ?", (at, world, key_id)
+            ).rowcount
+        return changed == 1
+
+    # Counting
+
+    def count_hit(self, world: WorldId, account_id: ObjectId, window: int) -> int:
+        with self._engine.tally() as db:
+            (count,) = db.execute(
+                "INSERT INTO hits (world, account_id, window, count) VALUES (?, ?, ?, 1)"
+                " ON CONFLICT (world, account_id) DO UPDATE SET"
+                " count = CASE WHEN window = excluded.window THEN count + 1 ELSE 1 END, window = excluded.window"
+                " RETURNING count",
+                (world, account_id, window),
+            ).fetchone()
+        return int(count)
+
+    def get_hits(self, world: WorldId, account_id: ObjectId, window: int) -> int:
+        with self._engine.read() as db:
+            row = db.execute(
+                "SELECT count FROM hits WHERE world = ? AND account_id = ? AND window = ?",
+                (world, account_id, window),
+            ).fetchone()
+        return int(row[0]) if row else 0
+
+    def next_number(self, world: WorldId, name: str) -> int:
+        with self._engine.tally() as db:
+            (value,) = db.execute(
+                "INSERT INTO numbers (world, name, value) VALUES (?, ?, 0)"
+                " ON CONFLICT (world, name) DO UPDATE SET value = value + 1 RETURNING value",
+                (world, name),
+            ).fetchone()
+        return int(value)
+
+    # Pools
+
+    def list_pools(
+        self,
+        world: WorldId,
+        account_id: ObjectId,
+        span: Span,
+        algorithm: str | None = None,
+        status: HealthStatus | None = None,
+    ) -> Page[Pool]:
+        where = _Where("world = ? AND account_id = ?", world, account_id)
+        where.add_if("algorithm = ?", algorithm)
+        where.add_if("status = ?", status)
+        with self._engine.read(snapshot=True) as db:
+            found, total = where.page(db, "pools", rows.POOL, span)
+        return Page([rows.read_pool(row) for row in found], total)
+
+    def count_pools(self, world: WorldId, account_id: ObjectId) -> Mapping[str, PoolCounts]:
+        with self._engine.read() as db:
+            found = db.execute(
+                "SELECT algorithm, COUNT(*), SUM(status = 'healthy'), SUM(status = 'unhealthy') FROM pools"
+                " WHERE world = ? AND account_id = ? GROUP BY algorithm",
+                (world, account_id),
+            ).fetchall()
+        return {algorithm: PoolCounts(*counts) for algorithm, *counts in found}
+
+    def get_pool(self, world: WorldId, account_id: ObjectId, pool_id: ObjectId) -> Pool | None:
+        with self._engine.read() as db:
+            return _find_pool(db, world, account_id, pool_id)
+
+    def get_pools(self, world: WorldId, account_id: ObjectId, ids: Collection[ObjectId]) -> Mapping[ObjectId, Pool]:
+        pools: dict[ObjectId, Pool] = {}
+        with self._engine.read(snapshot=True) as db:
+            for batch in _batches(ids):
+                found = db.execute(
+                    f"SELECT {rows.POOL} FROM pools WHERE world = ? AND account_id = ? AND id IN ({_marks(batch)})",  # noqa: S608
+                    (world, account_id, *batch),
+                )
+                pools.update((row[0], rows.read_pool(row)) for row in found)
+        return pools
+
+    def add_pool(self, world: WorldId, pool: Pool, at_most: int | None, first_profile: Profile) -> ObjectId | None:
+        with self._engine.write() as db:
+            _check_quota(db, world, pool.account_id, "pools", pool.algorithm, at_most)
+            _insert_pools(db, world, (pool,))
+            if _default_id(db, world, pool.account_id, pool.algorithm) is not None:
+                return None
+            _insert_profiles(db, world, (first_profile,))
+            _point_default(db, world, pool.account_id, pool.algorithm, first_profile.id)
+            return first_profile.id
+
+    def update_pool(
+        self, world: WorldId, account_id: ObjectId, pool_id: ObjectId, changes: PoolChanges, at_most: int | None
+    ) -> Pool:
+        with self._engine.write() as db:
+            pool = _find_pool(db, world, account_id, pool_id)
+            if pool is None:
+                raise NotFound("Pool", pool_id)
+            changed = changed_pool(pool, changes)
+            if changed.algorithm != pool.algorithm:
+                holders = _holders(db, world, pool_id)
+                if holders:
+                    raise PoolInUse(holders, "given another algorithm")
+                _check_quota(db, world, account_id, "pools", changed.algorithm, at_most)
+            _replace_pool(db, world, changed)
+        return changed
+
+    def record_test(
+        self, world: WorldId, pool_id: ObjectId, at: Instant, latency_ms: int | None, error: str | None
+    ) -> Pool | None:
+        with self._engine.write() as db:
+            db.execute(
+                "UPDATE pools SET status = ?, last_checked_at = ?, last_error = ?, latency_ms = ?,"
+                " consecutive_failures = CASE WHEN ? THEN consecutive_failures + 1 ELSE 0 END"
+                " WHERE world = ? AND id = ?",
+                (
+                    HealthStatus.UNHEALTHY if error else HealthStatus.HEALTHY, at, error, latency_ms, bool(error),
+                    world, pool_id,
+                ),
+            )  # fmt: skip
+            return _find_pool(db, world, None, pool_id)
+
+    def delete_pool(self, world: WorldId, account_id: ObjectId, pool_id: ObjectId) -> None:
+        with self._engine.write() as db:
+            if _find_pool(db, world, account_id, pool_id) is None:
+                raise NotFound("Pool", pool_id)
+            holders = _holders(db, world, pool_id)
+            if holders:
+                raise PoolInUse(holders, "deleted")
+            db.execute("DELETE FROM pools WHERE world = ? AND id = ?", (world, pool_id))
+
+    # Profiles
+
+    def list_profiles(
+        self, world: WorldId, account_id: ObjectId, span: Span, algorithm: str | None = None
+    ) -> Page[Profile]:
+        where = _Where("p.world = ? AND p.account_id = ?", world, account_id)
+        where.add_if("p.algorithm = ?", algorithm)
+        with self._engine.read(snapshot=True) as db:
+            found, total = where.page(db, "profiles p", _PROFILE, span)
+        return Page([_read_profile(row) for row in found], total)
+
+    def get_profiles(
+        self, world: WorldId, account_id: ObjectId, ids: Collection[ObjectId]
+    ) -> Mapping[ObjectId, Profile]:
+        profiles: dict[ObjectId, Profile] = {}
+        with self._engine.read(snapshot=True) as db:
+            for batch in _batches(ids):
+                found = db.execute(
+                    f"SELECT {_PROFILE} FROM profiles p WHERE p.world = ? AND p.account_id = ?"  # noqa: S608
+                    f" AND p.id IN ({_marks(batch)})",
+                    (world, account_id, *batch),
+                )
+                profiles.update((row[0], _read_profile(row)) for row in found)
+        return profiles
+
+    def get_default_profile(self, world: WorldId, account_id: ObjectId, algorithm: str) -> Profile | None:
+        with self._engine.read(snapshot=True) as db:
+            profile_id = _default_id(db, world, account_id, algorithm)
+            return _find_profile(db, world, account_id, profile_id) if profile_id else None
+
+    def add_profile(self, world: WorldId, profile: Profile, at_most: int | None) -> Profile:
+        with self._engine.write() as db:
+            _check_pools(db, world, profile.account_id, profile.algorithm, profile.pool_ids)
+            _check_quota(db, world, profile.account_id, "profiles", profile.algorithm, at_most)
+            _insert_profiles(db, world, (profile,))
+            if _default_id(db, world, profile.account_id, profile.algorithm) is None:
+                _point_default(db, world, profile.account_id, profile.algorithm, profile.id)
+            return _require_profile(db, world, profile.account_id, profile.id)
+
+    def update_profile(
+        self,
+        world: WorldId,
+        account_id: ObjectId,
+        profile_id: ObjectId,
+        changes: ProfileChanges,
+        at_most: int | None,
+    ) -> Profile:
+        with self._engine.write() as db:
+            profile = _require_profile(db, world, account_id, profile_id)
+            algorithm = changes.algorithm or profile.algorithm
+            if changes.algorithm is not None and algorithm != profile.algorithm:
+                _check_algorithm_free(db, world, profile)
+                _check_quota(db, world, account_id, "profiles", algorithm, at_most)
+            pool_ids = profile.pool_ids if changes.pool_ids is None else changes.pool_ids
+            _check_pools(db, world, account_id, algorithm, pool_ids)
+            db.execute(
+                "UPDATE profiles SET name = ?, algorithm = ?, updated_at = ? WHERE world = ? AND id = ?",
+                (profile.name if changes.name is None else changes.name, algorithm, changes.at, world, profile_id),
+            )
+            if changes.pool_ids is not None:
+                db.execute("DELETE FROM profile_pools WHERE world = ? AND profile_id = ?", (world, profile_id))
+                _insert_profile_pools(db, world, profile_id, pool_ids)
+            if _default_id(db, world, account_id, algorithm) is None:
+                _point_default(db, world, account_id, algorithm, profile_id)
+            return _require_profile(db, world, account_id, profile_id)
+
+    def delete_profile(self, world: WorldId, account_id: ObjectId, profile_id: ObjectId, at: Instant) -> Moved:
+        with self._engine.write() as db:
+            profile = _require_profile(db, world, account_id, profile_id)
+            if profile.is_default:
+                raise DefaultProfileKept(profile.name, "deleted")
+            target = _default_id(db, world, account_id, profile.algorithm)
+            assert target is not None, "an algorithm with a profile has a default"  # noqa: S101
+            moved = db.execute(
+                "UPDATE workers SET profile_id = ?, updated_at = ? WHERE world = ? AND profile_id = ?",
+                (target, at, world, profile_id),
+            ).rowcount
+            db.execute("DELETE FROM profile_pools WHERE world = ? AND profile_id = ?", (world, profile_id))
+            db.execute("DELETE FROM profiles WHERE world = ? AND id = ?", (world, profile_id))
+        return Moved(moved, target)
+
+    def set_default_profile(self, world: WorldId, account_id: ObjectId, profile_id: ObjectId) -> Profile:
+        with self._engine.write() as db:
+            profile = _require_profile(db, world, account_id, profile_id)
+            if not profile.is_default:
+                _point_default(db, world, account_id, profile.algorithm, profile_id)
+            return _require_profile(db, world, account_id, profile_id)
+
+    # Workers
+
+    def list_workers(self, world: WorldId, account_id: ObjectId, which: WorkerFilter, span: Span) -> Page[Worker]:
+        where = _Where("world = ? AND account_id = ?", world, account_id)
+        where.add_if("algorithm = ?", which.algorithm)
+        where.add_if("profile_id = ?", which.profile_id)
+        if which.search is not None:
+            where.add("instr(folded, ?) > 0", which.search.casefold())
+        if which.down is not None:
+            down = which.down
+            offline = (
+                "(created_at > ? OR (retired_at IS NOT NULL AND retired_at <= ?)"
+                f" OR mode IN ({_marks(down.modes)}) OR (mode = 'auto' AND cell IN ({_marks(down.cells)})))"
+            )
+            values = (down.at, down.at, *sorted(down.modes), *sorted(down.cells))
+            where.add(offline if down.offline else f"NOT {offline}", *values)
+        with self._engine.read(snapshot=True) as db:
+            found, total = where.page(db, "workers", rows.WORKER, span)
+        return Page([rows.read_worker(row) for row in found], total)
+
+    def get_worker(self, world: WorldId, account_id: ObjectId, worker_id: ObjectId) -> Worker | None:
+        with self._engine.read() as db:
+            row = db.execute(
+                f"SELECT {rows.WORKER} FROM workers WHERE world = ? AND id = ? AND account_id = ?",  # noqa: S608
+                (world, worker_id, account_id),
+            ).fetchone()
+        return rows.read_worker(row) if row else None
+
+    def add_workers(self, world: WorldId, workers: Iterable[Worker]) -> None:
+        with self._engine.write() as db:
+            known: set[tuple[ObjectId, ObjectId]] = set()
+
+            def checked() -> Iterator[Worker]:
+                for worker in workers:
+                    home = (worker.account_id, worker.profile_id)
+                    if home not in known:
+                        _require_profile(db, world, *home)
+                        known.add(home)
+                    yield worker
+
+            _insert_workers(db, world, checked())
+
+    def assign_workers(
+        self,
+        world: WorldId,
+        account_id: ObjectId,
+        worker_ids: Collection[ObjectId],
+        profile_id: ObjectId,
+        at: Instant,
+    ) -> None:
+        with self._engine.write() as db:
+            profile = _require_profile(db, world, account_id, profile_id)
+            algorithms: dict[ObjectId, str] = {}
+            for batch in _batches(worker_ids):
+                algorithms.update(
+                    db.execute(
+                        "SELECT id, algorithm FROM workers"  # noqa: S608
+                        f" WHERE world = ? AND account_id = ? AND id IN ({_marks(batch)})",
+                        (world, account_id, *batch),
+                    ).fetchall()
+                )
+            check_assignable(worker_ids, algorithms, profile)
+            db.executemany(
+                "UPDATE workers SET profile_id = ?, updated_at = ? WHERE world = ? AND id = ? AND profile_id <> ?",
+                ((profile_id, at, world, worker_id, profile_id) for worker_id in worker_ids),
+            )
+
+
+# A profile's pools come with it, in order; its rank is whether the default points to it.
+_PROFILE = (
+    "p.id, p.account_id, p.name, p.algorithm, (SELECT group_concat(pool_id) FROM (SELECT pool_id FROM profile_pools"
+    " WHERE world = p.world AND profile_id = p.id ORDER BY position)), EXISTS (SELECT 1 FROM defaults d WHERE"
+    " d.world = p.world AND d.account_id = p.account_id AND d.algorithm = p.algorithm AND d.profile_id = p.id),"
+    " p.created_at, p.updated_at"
+)
+
+
+def _read_profile(row: rows.Row) -> Profile:
+    profile_id, account_id, name, algorithm, pool_ids, is_default, created_at, updated_at = row
+    return Profile(
+        profile_id, account_id, name, algorithm, tuple(pool_ids.split(",")), bool(is_default), created_at, updated_at
+    )
+
+
+class _Where:
+    """The conditions of a list, with their values."""
+
+    def __init__(self, condition: str, *values: Any) -> None:
+        self._conditions = [condition]
+        self._values = list(values)
+
+    def add(self, condition: str, *values: Any) -> None:
+        self._conditions.append(condition)
+        self._values.extend(values)
+
+    def add_if(self, condition: str, value: Any) -> None:
+        if value is not None:
+            self.add(condition, value)
+
+    def page(self, db: sqlite3.Connection, table: str, columns: str, span: Span) -> tuple[list[rows.Row], int]:
+        """The rows of the page, and how many rows there are in all."""
+        where = " AND ".join(self._conditions)
+        (total,) = db.execute(f"SELECT COUNT(*) FROM {table} WHERE {where}", self._values).fetchone()  # noqa: S608
+        if span.offset >= total:
+            return [], total
+        found = db.execute(
+            f"SELECT {columns} FROM {table} WHERE {where} ORDER BY created_at, id LIMIT ? OFFSET ?",  # noqa: S608
+            (*self._values, span.limit, span.offset),
+        ).fetchall()
+        return found, total
+
+
+def _marks(values: Collection[Any]) -> str:
+    return ",".join("?" * len(values))
+
+
+def _batches(ids: Iterable[ObjectId]) -> Iterator[list[ObjectId]]:
+    remaining = iter(ids)
+    while batch := list(islice(remaining, _BATCH)):
+        yield batch
+
+
+def _insert_content(db: sqlite3.Connection, world: WorldId, content: Content) -> None:
+    _insert_accounts(db, world, content.accounts)
+    _insert_keys(db, world, content.keys)
+    _insert_pools(db, world, content.pools)
+    _insert_profiles(db, world, content.profiles)
+    for profile in content.profiles:
+        if profile.is_default:
+            _point_default(db, world, profile.account_id, profile.algorithm, profile.id)
+    _insert_workers(db, world, content.workers)
+
+
+def _insert_accounts(db: sqlite3.Connection, world: WorldId, accounts: Iterable[Account]) -> None:
+    db.executemany(
+        "INSERT INTO accounts (world, id, name, tier, created_at) VALUES (?, ?, ?, ?, ?)",
+        ((world, account.id, account.name, account.tier, account.created_at) for account in accounts),
+    )
+
+
+def _insert_keys(db: sqlite3.Connection, world: WorldId, keys: Iterable[ApiKey]) -> None:
+    db.executemany(
+        "INSERT INTO keys (world, id, account_id, digest, doc, created_at, revoked_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (rows.key_row(world, key) for key in keys),
+    )
+
+
+def _insert_pools(db: sqlite3.Connection, world: WorldId, pools: Iterable[Pool]) -> None:
+    db.executemany(
+        f"INSERT INTO pools (world, {rows.POOL}) VALUES (?{', ?' * 16})",  # noqa: S608
+        ((world, *rows.pool_row(pool)) for pool in pools),
+    )
+
+
+def _insert_profiles(db: sqlite3.Connection, world: WorldId, profiles: Iterable[Profile]) -> None:
+    for profile in profiles:
+        db.execute(
+            "INSERT INTO profiles (world, account_id, created_at, id, name, algorithm, updated_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (world, *rows.profile_row(profile)),
+        )
+        _insert_profile_pools(db, world, profile.id, profile.pool_ids)
+
+
+def _insert_profile_pools(
+    db: sqlite3.Connection, world: WorldId, profile_id: ObjectId, pool_ids: Iterable[ObjectId]
+) -> None:
+    db.executemany(
+        "INSERT INTO profile_pools (world, profile_id, position, pool_id) VALUES (?, ?, ?, ?)",
+        ((world, profile_id, position, pool_id) for position, pool_id in enumerate(pool_ids)),
+    )
+
+
+def _insert_workers(db: sqlite3.Connection, world: WorldId, workers: Iterable[Worker]) -> None:
+    db.executemany(
+        f"INSERT INTO workers (world, folded, {rows.WORKER}) VALUES (?, ?{', ?' * 14})",  # noqa: S608
+        ((world, worker.name.casefold(), *rows.worker_row(worker)) for worker in workers),
+    )
+
+
+def _delete_content(db: sqlite3.Connection, world: WorldId, tables: Iterable[str]) -> None:
+    for table in tables:
+        db.execute(f"DELETE FROM {table} WHERE world = ?", (world,))  # noqa: S608
+
+
+def _find_pool(db: sqlite3.Connection, world: WorldId, account_id: ObjectId | None, pool_id: ObjectId) -> Pool | None:
+    row = db.execute(
+        f"SELECT {rows.POOL} FROM pools WHERE world = ? AND id = ? AND (? IS NULL OR account_id = ?)",  # noqa: S608
+        (world, pool_id, account_id, account_id),
+    ).fetchone()
+    return rows.read_pool(row) if row else None
+
+
+def _replace_pool(db: sqlite3.Connection, world: WorldId, pool: Pool) -> None:
+    db.execute("DELETE FROM pools WHERE world = ? AND id = ?", (world, pool.id))
+    _insert_pools(db, world, (pool,))
+
+
+def _holders(db: sqlite3.Connection, world: WorldId, pool_id: ObjectId) -> list[str]:
+    """The names of the profiles that hold the pool."""
+    found = db.execute(
+        "SELECT p.name FROM profile_pools h JOIN profiles p ON p.world = h.world AND p.id = h.profile_id"
+        " WHERE h.world = ? AND h.pool_id = ? ORDER BY p.created_at, p.id",
+        (world, pool_id),
+    ).fetchall()
+    return [row[0] for row in found]
+
+
+def _check_quota(
+    db: sqlite3.Connection, world: WorldId, account_id: ObjectId, table: str, algorithm: str, at_most: int | None
+) -> None:
+    if at_most is None:
+        return
+    (held,) = db.execute(
+        f"SELECT COUNT(*) FROM {table} WHERE world = ? AND account_id = ? AND algorithm = ?",  # noqa: S608
+        (world, account_id, algorithm),
+    ).fetchone()
+    if held >= at_most:
+        raise QuotaExceeded(table, at_most, algorithm)
+
+
+def _default_id(db: sqlite3.Connection, world: WorldId, account_id: ObjectId, algorithm: str) -> ObjectId | None:
+    row = db.execute(
+        "SELECT profile_id FROM defaults WHERE world = ? AND account_id = ? AND algorithm = ?",
+        (world, account_id, algorithm),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def _point_default(
+    db: sqlite3.Connection, world: WorldId, account_id: ObjectId, algorithm: str, profile_id: ObjectId
+) -> None:
+    db.execute(
+        "INSERT OR REPLACE INTO defaults (world, account_id, algorithm, profile_id) VALUES (?, ?, ?, ?)",
+        (world, account_id, algorithm, profile_id),
+    )
+
+
+def _find_profile(db: sqlite3.Connection, world: WorldId, account_id: ObjectId, profile_id: ObjectId) -> Profile | None:
+    row = db.execute(
+        f"SELECT {_PROFILE} FROM profiles p WHERE p.world = ? AND p.id = ? AND p.account_id = ?",  # noqa: S608
+        (world, profile_id, account_id),
+    ).fetchone()
+    return _read_profile(row) if row else None
+
+
+def _require_profile(db: sqlite3.Connection, world: WorldId, account_id: ObjectId, profile_id: ObjectId) -> Profile:
+    profile = _find_profile(db, world, account_id, profile_id)
+    if profile is None:
+        raise NotFound("Profile", profile_id)
+    return profile
+
+
+def _check_pools(
+    db: sqlite3.Connection, world: WorldId, account_id: ObjectId, algorithm: str, pool_ids: tuple[ObjectId, ...]
+) -> None:
+    algorithms: dict[ObjectId, str] = {}
+    for batch in _batches(pool_ids):
+        algorithms.update(
+            db.execute(
+                f"SELECT id, algorithm FROM pools WHERE world = ? AND account_id = ? AND id IN ({_marks(batch)})",  # noqa: S608
+                (world, account_id, *batch),
+            ).fetchall()
+        )
+    check_holdable(pool_ids, algorithms, algorithm)
+
+
+def _check_algorithm_free(db: sqlite3.Connection, world: WorldId, profile: Profile) -> None:
+    if profile.is_default:
+        raise DefaultProfileKept(profile.name, "given another algorithm")
+    (workers,) = db.execute(
+        "SELECT COUNT(*) FROM workers WHERE world = ? AND profile_id = ?", (world, profile.id)
+    ).fetchone()
+    if workers:
+        raise ProfileHasWorkers(profile.name, workers)

@@ -1,0 +1,226 @@
+"""The SQLite store's tables, and how values become rows and rows become values again."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import Any, Final
+
+from upsim.clock import ClockState, Instant
+from upsim.model import (
+    Account,
+    ApiKey,
+    Health,
+    HealthStatus,
+    ObjectId,
+    Pool,
+    Profile,
+    Scope,
+    Tier,
+    Worker,
+    WorldId,
+    WorldRecord,
+)
+
+Row = tuple[Any, ...]
+
+# Clustered (WITHOUT ROWID) by what they are asked for; workers in the order in which they are listed.
+SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS worlds (
+    id TEXT PRIMARY KEY, parent TEXT, created_at INTEGER NOT NULL, doc TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS accounts (
+    world TEXT, id TEXT, name TEXT NOT NULL, tier TEXT NOT NULL, created_at INTEGER NOT NULL,
+    PRIMARY KEY (world, id), UNIQUE (world, name)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS keys (
+    world TEXT, id TEXT, account_id TEXT NOT NULL, digest TEXT NOT NULL, doc TEXT NOT NULL, created_at INTEGER NOT NULL,
+    revoked_at INTEGER, PRIMARY KEY (world, id)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX IF NOT EXISTS keys_by_digest ON keys (digest);
+CREATE TABLE IF NOT EXISTS pools (
+    world TEXT, account_id TEXT, created_at INTEGER, id TEXT, name TEXT NOT NULL, algorithm TEXT NOT NULL,
+    host TEXT NOT NULL, port INTEGER NOT NULL, tls INTEGER NOT NULL, username TEXT NOT NULL, password TEXT NOT NULL,
+    status TEXT NOT NULL, last_checked_at INTEGER, last_error TEXT, consecutive_failures INTEGER NOT NULL,
+    latency_ms INTEGER, updated_at INTEGER NOT NULL,
+    PRIMARY KEY (world, account_id, created_at, id)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX IF NOT EXISTS pools_by_id ON pools (world, id);
+CREATE TABLE IF NOT EXISTS profiles (
+    world TEXT, account_id TEXT, created_at INTEGER, id TEXT, name TEXT NOT NULL, algorithm TEXT NOT NULL,
+    updated_at INTEGER NOT NULL,
+    PRIMARY KEY (world, account_id, created_at, id)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX IF NOT EXISTS profiles_by_id ON profiles (world, id);
+CREATE TABLE IF NOT EXISTS profile_pools (
+    world TEXT, profile_id TEXT, position INTEGER, pool_id TEXT NOT NULL,
+    PRIMARY KEY (world, profile_id, position)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS profile_pools_by_pool ON profile_pools (world, pool_id);
+CREATE TABLE IF NOT EXISTS defaults (
+    world TEXT, account_id TEXT, algorithm TEXT, profile_id TEXT NOT NULL,
+    PRIMARY KEY (world, account_id, algorithm)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS workers (
+    world TEXT, account_id TEXT, created_at INTEGER, id TEXT, name TEXT NOT NULL, folded TEXT NOT NULL,
+    algorithm TEXT NOT NULL, profile_id TEXT NOT NULL, model TEXT NOT NULL, nominal INTEGER NOT NULL,
+    cell INTEGER NOT NULL, weights TEXT NOT NULL, updated_at INTEGER NOT NULL, retired_at INTEGER,
+    mode TEXT NOT NULL, history TEXT NOT NULL,
+    PRIMARY KEY (world, account_id, created_at, id)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX IF NOT EXISTS workers_by_id ON workers (world, id);
+CREATE INDEX IF NOT EXISTS workers_by_profile ON workers (world, profile_id);
+CREATE INDEX IF NOT EXISTS workers_by_algorithm ON workers (world, account_id, algorithm, created_at, id);
+CREATE TABLE IF NOT EXISTS hits (
+    world TEXT, account_id TEXT, window INTEGER NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (world, account_id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS numbers (
+    world TEXT, name TEXT, value INTEGER NOT NULL, PRIMARY KEY (world, name)
+) WITHOUT ROWID;
+"""
+
+COPIED: Final = {
+    "accounts": "id, name, tier, created_at",
+    "pools": "account_id, created_at, id, name, algorithm, host, port, tls, username, password, status,"
+    " last_checked_at, last_error, consecutive_failures, latency_ms, updated_at",
+    "profiles": "account_id, created_at, id, name, algorithm, updated_at",
+    "profile_pools": "profile_id, position, pool_id",
+    "defaults": "account_id, algorithm, profile_id",
+    "workers": "account_id, created_at, id, name, folded, algorithm, profile_id, model, nominal, cell, weights,"
+    " updated_at, retired_at, mode, history",
+}
+"""The tables that are a world's content, and their columns besides the world: what a copy of a world copies."""
+
+COUNTERS: Final = ("hits", "numbers")
+"""The tables that count what happened: never copied, forgotten at a reset."""
+
+POOL: Final = (
+    "id, account_id, name, algorithm, host, port, tls, username, password, status, last_checked_at, last_error,"
+    " consecutive_failures, latency_ms, created_at, updated_at"
+)
+WORKER: Final = (
+    "id, account_id, name, algorithm, profile_id, model, nominal, cell, weights, created_at, updated_at, retired_at,"
+    " mode, history"
+)
+
+
+def pool_row(pool: Pool) -> Row:
+    """A pool as the columns of POOL."""
+    health = pool.health
+    return (
+        pool.id, pool.account_id, pool.name, pool.algorithm, pool.host, pool.port, pool.tls, pool.username,
+        pool.password, health.status, health.last_checked_at, health.last_error, health.consecutive_failures,
+        health.latency_ms, pool.created_at, pool.updated_at,
+    )  # fmt: skip
+
+
+def read_pool(row: Row) -> Pool:
+    """The columns of POOL as a pool."""
+    (
+        pool_id, account_id, name, algorithm, host, port, tls, username, password,
+        status, checked_at, error, failures, latency_ms, created_at, updated_at,
+    ) = row  # fmt: skip
+    health = Health(HealthStatus(status), checked_at, error, failures, latency_ms)
+    return Pool(
+        pool_id, account_id, name, algorithm, host, port, bool(tls), username, password, health, created_at, updated_at
+    )
+
+
+def worker_row(worker: Worker) -> Row:
+    """A worker as the columns of WORKER."""
+    return (
+        worker.id, worker.account_id, worker.name, worker.algorithm, worker.profile_id, worker.model, worker.nominal,
+        worker.cell, json.dumps(worker.weights), worker.created_at, worker.updated_at, worker.retired_at, worker.mode,
+        json.dumps(worker.history),
+    )  # fmt: skip
+
+
+def read_worker(row: Row) -> Worker:
+    """The columns of WORKER as a worker."""
+    (
+        worker_id, account_id, name, algorithm, profile_id, model, nominal, cell, weights,
+        created_at, updated_at, retired_at, mode, history,
+    ) = row  # fmt: skip
+    return Worker(
+        worker_id, account_id, name, algorithm, profile_id, model, nominal, cell, _numbers(weights),
+        created_at, updated_at, retired_at, mode, _history(history),
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=8192)
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(json.loads(text))
+
+
+@lru_cache(maxsize=1024)
+def _history(text: str) -> tuple[tuple[Instant, str, int], ...]:
+    return tuple((Instant(at), kind, value) for at, kind, value in json.loads(text))
+
+
+def profile_row(profile: Profile) -> Row:
+    """A profile as account_id, created_at, id, name, algorithm, updated_at: its pools and its rank live elsewhere."""
+    return (
+        profile.account_id, profile.created_at, profile.id, profile.name, profile.algorithm, profile.updated_at
+    )  # fmt: skip
+
+
+def read_account(row: Row) -> Account:
+    """id, name, tier, created_at as an account."""
+    return Account(row[0], row[1], Tier(row[2]), row[3])
+
+
+def key_row(world: WorldId, key: ApiKey) -> Row:
+    """A key as world, id, account_id, digest, doc, created_at, revoked_at."""
+    doc = {
+        "name": key.name,
+        "hint": key.hint,
+        "scopes": sorted(key.scopes),
+        "networks": key.networks,
+        "expires_at": key.expires_at,
+    }
+    return world, key.id, key.account_id, key.digest, json.dumps(doc), key.created_at, key.revoked_at
+
+
+def read_key(row: Row) -> ApiKey:
+    """id, account_id, digest, doc, created_at, revoked_at as a key."""
+    name, hint, scopes, networks, expires_at = _key_doc(row[3])
+    return ApiKey(row[0], row[1], name, row[2], hint, scopes, networks, row[4], expires_at, row[5])
+
+
+# Every request reads a key and a world; their texts repeat, so their parsed forms are kept.
+@lru_cache(maxsize=4096)
+def _key_doc(text: str) -> tuple[str, str, frozenset[Scope], tuple[str, ...], Instant | None]:
+    doc = json.loads(text)
+    scopes = frozenset(Scope(scope) for scope in doc["scopes"])
+    return doc["name"], doc["hint"], scopes, tuple(doc["networks"]), doc["expires_at"]
+
+
+def world_doc(record: WorldRecord) -> str:
+    """A world's record as text."""
+    clock = record.clock
+    return json.dumps(
+        {
+            "id": record.id,
+            "fixture": record.fixture,
+            "seed": record.seed,
+            "clock": [clock.anchor, clock.shown, clock.speed],
+            "created_at": record.created_at,
+            "expires_at": record.expires_at,
+            "generation": record.generation,
+            "revision": record.revision,
+            "options": record.options,
+        }
+    )
+
+
+@lru_cache(maxsize=1024)
+def read_world(text: str) -> WorldRecord:
+    """The text of a world's record as the record."""
+    doc = json.loads(text)
+    doc["clock"] = ClockState(*doc["clock"])
+    return WorldRecord(**doc)
+
+
+def object_ids(rows: list[Row]) -> list[ObjectId]:
+    """The first column of each row."""
+    return [row[0] for row in rows]
