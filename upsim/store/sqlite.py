@@ -105,8 +105,7 @@ class SQLiteStore:
             copies = rows.object_ids(db.execute("SELECT id FROM worlds WHERE parent = ?", (world,)).fetchall())
             for member in (world, *copies):
                 _delete_content(db, WorldId(member), (*rows.COPIED, "keys", *rows.COUNTERS))
-            found = db.execute("DELETE FROM worlds WHERE id = ? OR parent = ?", (world, world)).rowcount > 0
-        return found
+            return db.execute("DELETE FROM worlds WHERE id = ? OR parent = ?", (world, world)).rowcount > 0
 
     def copy_content(self, source: WorldId, target: WorldId, *, with_keys: bool) -> None:
         with self._engine.write() as db:
