@@ -96,8 +96,8 @@ class PoolChanges:
     """A change of a pool: None leaves the field as it is.
 
     Attributes:
-        tested: where host, port, tls, username, password or algorithm change, the target that was tested; the change
-            happens only if it makes the pool exactly that.
+        tested: where host, port, tls, username or password change, the target that was tested; the change happens
+            only if it makes the pool exactly that.
         latency_ms: the test's, where there was one: it makes the pool healthy.
     """
 
@@ -245,6 +245,9 @@ class Store(Protocol):
     def get_pools(self, world: WorldId, account_id: ObjectId, ids: Collection[ObjectId]) -> Mapping[ObjectId, Pool]:
         """Those of the ids that are the account's pools."""
 
+    def list_holders(self, world: WorldId, pool_id: ObjectId) -> list[str]:
+        """The names of the profiles that hold the pool, oldest first."""
+
     def add_pool(self, world: WorldId, pool: Pool, at_most: int | None, first_profile: Profile) -> ObjectId | None:
         """Add a pool; where the account has no profile of its algorithm, add `first_profile` as the default too.
 
@@ -373,12 +376,12 @@ def changed_pool(pool: Pool, changes: PoolChanges) -> Pool:
     """The pool after the changes.
 
     Raises:
-        ChangedMeanwhile: host, port, tls, username, password or algorithm would become something else than was tested.
+        ChangedMeanwhile: host, port, tls, username or password would become something else than was tested.
     """
     fields = ("name", "algorithm", "host", "port", "tls", "username", "password")
     wishes = {name: value for name in fields if (value := getattr(changes, name)) is not None}
     changed = replace(pool, **wishes, updated_at=changes.at)
-    if changed.target == pool.target:
+    if replace(changed.target, algorithm=pool.algorithm) == pool.target:
         return changed
     if changed.target != changes.tested:
         raise ChangedMeanwhile("Pool")

@@ -259,6 +259,10 @@ class SQLiteStore:
                 pools.update((row[0], rows.read_pool(row)) for row in found)
         return pools
 
+    def list_holders(self, world: WorldId, pool_id: ObjectId) -> list[str]:
+        with self._engine.read() as db:
+            return _holders(db, world, pool_id)
+
     def add_pool(self, world: WorldId, pool: Pool, at_most: int | None, first_profile: Profile) -> ObjectId | None:
         with self._engine.write() as db:
             _check_quota(db, world, pool.account_id, "pools", pool.algorithm, at_most)

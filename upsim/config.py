@@ -1,0 +1,157 @@
+"""Every setting, once: flag, environment variable and the table in the README follow from these fields."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+from upsim.errors import ConfigError
+
+ENV_PREFIX: Final = "UPSIM_"
+TEST_PREFIX: Final = "UPSIM_TEST_"
+"""What begins so is for the test suite, and none of the server's business."""
+
+
+def _setting(default: Any, metavar: str, parse: Callable[[str], Any], meaning: str) -> Any:
+    return field(default=default, metadata={"metavar": metavar, "parse": parse, "meaning": meaning})
+
+
+def _text(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be empty")
+    return text
+
+
+def _number(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"-?\d{1,19}", text) or not least <= int(text) <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
+def _seconds(text: str) -> float:
+    if not re.fullmatch(r"\d{1,4}(\.\d{1,6})?", text) or not 0 < float(text) <= 3600:
+        raise ValueError("must be a number of seconds above 0, at most 3600")
+    return float(text)
+
+
+def _switch(text: str) -> bool:
+    if text.lower() not in ("on", "off"):
+        raise ValueError("must be on or off")
+    return text.lower() == "on"
+
+
+def _choice(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}")
+        return text
+
+    return parse
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    wanted = tuple(part.strip() for part in text.split(",") if part.strip())
+    for network in wanted:
+        try:
+            ipaddress.ip_network(network, strict=False)
+        except ValueError as error:
+            raise ValueError(f"{network!r} is neither an address nor a network such as 10.0.0.0/8") from error
+    return wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What `upsim serve` was told."""
+
+    host: str = _setting("127.0.0.1", "ADDRESS", _text, "Address to listen on.")
+    port: int = _setting(8080, "PORT", _number(0, 65535), "Port to listen on; 0 takes a free one.")
+    store: str = _setting(
+        "memory:", "URL", _text, "Where everything is kept: memory:, sqlite:PATH, mongomock:, mongodb://HOST/DATABASE."
+    )
+    fixture: str = _setting("demo", "NAME|PATH", _text, "What a new world holds: demo, empty, or your own file.")
+    seed: int = _setting(1, "N", _number(0, 2**63 - 1), "What chance follows from: the same seed, the same hashrates.")
+    ready_file: Path | None = _setting(
+        None, "PATH", lambda text: Path(_text(text)), "Write URL, process id and keys there, as JSON, once it answers."
+    )
+    rate_limit: bool = _setting(True, "on|off", _switch, "off: requests are counted and reported, but never refused.")
+    limits_storage: str | None = _setting(
+        None,
+        "URL",
+        _text,
+        "Where requests are counted, if not in the store: a Flask-Limiter storage such as redis://HOST:6379.",
+    )
+    pool_network: str = _setting(
+        "simulated",
+        "simulated|real",
+        _choice("simulated", "real"),
+        "simulated: no pool test leaves this machine; real: pools are connected wherever they are.",
+    )
+    pool_timeout: float = _setting(5.0, "SECONDS", _seconds, "How long a pool test may take.")
+    trusted_proxy: tuple[str, ...] = _setting(
+        (),
+        "NETWORK,…",
+        _networks,
+        "Reverse proxies whose X-Forwarded-For is believed: addresses or networks.",
+    )
+    admin_token: str | None = _setting(
+        None, "TOKEN", _text, "What the control plane asks for; beyond loopback one is made where none is given."
+    )
+    threads: int = _setting(8, "N", _number(1, 256), "Requests answered at the same time.")
+    access_log: bool = _setting(False, "on|off", _switch, "on: one line a call on standard error.")
+
+
+def settings() -> tuple[Field[Any], ...]:
+    """The settings, in the order in which help shows them."""
+    return fields(Config)
+
+
+def flag(setting: Field[Any]) -> str:
+    """The setting's command line flag."""
+    return "--" + setting.name.replace("_", "-")
+
+
+def variable(setting: Field[Any]) -> str:
+    """The setting's environment variable."""
+    return ENV_PREFIX + setting.name.upper()
+
+
+def configure(flags: Mapping[str, str | None], environ: Mapping[str, str]) -> Config:
+    """Settings from flags (by field name), else the environment, else their defaults.
+
+    Raises:
+        ConfigError: a value cannot be used, or a variable UPSIM_… is none of ours.
+    """
+    known = {variable(setting) for setting in settings()}
+    for name in sorted(environ):
+        if name.startswith(ENV_PREFIX) and not name.startswith(TEST_PREFIX) and name not in known:
+            raise ConfigError(f"{name}: no such setting; there are {', '.join(sorted(known))}.")
+    values: dict[str, Any] = {}
+    for setting in settings():
+        for source, text in (
+            (flag(setting), flags.get(setting.name)),
+            (variable(setting), environ.get(variable(setting))),
+        ):
+            if text is not None:
+                try:
+                    values[setting.name] = setting.metadata["parse"](text)
+                except ValueError as error:
+                    raise ConfigError(f"{source}={text}: {error}.") from error
+                break
+    return Config(**values)
+
+
+def spoken(setting: Field[Any]) -> str:
+    """The setting's default, as a person would give it."""
+    default = setting.default
+    if isinstance(default, bool):
+        return "on" if default else "off"
+    if default is None or default == ():
+        return ""
+    return f"{default:g}" if isinstance(default, float) else str(default)
