@@ -37,12 +37,19 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A user of the proxy."""
+    """A user of the proxy.
+
+    Attributes:
+        previous_tier, tier_changed_at: the tier before the last change, and when that was: the rate limit of a window
+            is that of the tier in which the window began.
+    """
 
     id: ObjectId
     name: str
     tier: Tier
     created_at: Instant
+    previous_tier: Tier | None = None
+    tier_changed_at: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,8 +194,12 @@ class Store(Protocol):
             AlreadyExists: its name is taken in this world.
         """
 
-    def set_tier(self, world: WorldId, account_id: ObjectId, tier: Tier) -> bool:
-        """Change the account's tier; False where there is no such account."""
+    def set_tier(self, world: WorldId, account_id: ObjectId, tier: Tier, at: Instant, window_start: Instant) -> bool:
+        """Change the account's tier; False where there is no such account.
+
+        Notes the tier that was in force at `window_start` as the previous one: a second change in the same window
+        keeps the first one's.
+        """
 
     def list_keys(self, world: WorldId, account_id: ObjectId | None = None) -> list[ApiKey]:
         """The keys of an account, or of all, revoked and expired ones included."""

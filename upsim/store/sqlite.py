@@ -130,7 +130,7 @@ class SQLiteStore:
     def find_caller(self, digest: str) -> Caller | None:
         with self._engine.read() as db:
             row = db.execute(
-                "SELECT w.doc, a.id, a.name, a.tier, a.created_at,"
+                f"SELECT w.doc, {rows.ACCOUNT},"  # noqa: S608
                 " k.id, k.account_id, k.digest, k.doc, k.created_at, k.revoked_at"
                 " FROM keys k JOIN accounts a ON a.world = k.world AND a.id = k.account_id"
                 " JOIN worlds w ON w.id = k.world WHERE k.digest = ?",
@@ -138,12 +138,13 @@ class SQLiteStore:
             ).fetchone()
         if row is None:
             return None
-        return Caller(rows.read_world(row[0]), rows.read_account(row[1:5]), rows.read_key(row[5:]))
+        return Caller(rows.read_world(row[0]), rows.read_account(row[1:7]), rows.read_key(row[7:]))
 
     def list_accounts(self, world: WorldId) -> list[Account]:
         with self._engine.read() as db:
             found = db.execute(
-                "SELECT id, name, tier, created_at FROM accounts WHERE world = ? ORDER BY created_at, id", (world,)
+                f"SELECT {rows.ACCOUNT} FROM accounts a WHERE world = ? ORDER BY created_at, id",  # noqa: S608
+                (world,),
             ).fetchall()
         return [rows.read_account(row) for row in found]
 
@@ -154,10 +155,13 @@ class SQLiteStore:
             except sqlite3.IntegrityError as error:
                 raise AlreadyExists("Account", account.name) from error
 
-    def set_tier(self, world: WorldId, account_id: ObjectId, tier: Tier) -> bool:
+    def set_tier(self, world: WorldId, account_id: ObjectId, tier: Tier, at: Instant, window_start: Instant) -> bool:
         with self._engine.write() as db:
             changed = db.execute(
-                "UPDATE accounts SET tier = ? WHERE world = ? AND id = ?", (tier, world, account_id)
+                "UPDATE accounts SET tier = ?, tier_changed_at = ?,"
+                " previous_tier = CASE WHEN tier_changed_at >= ? THEN previous_tier ELSE tier END"
+                " WHERE world = ? AND id = ?",
+                (tier, at, window_start, world, account_id),
             ).rowcount
         return changed == 1
 
@@ -536,8 +540,12 @@ def _insert_content(db: sqlite3.Connection, world: WorldId, content: Content) ->
 
 def _insert_accounts(db: sqlite3.Connection, world: WorldId, accounts: Iterable[Account]) -> None:
     db.executemany(
-        "INSERT INTO accounts (world, id, name, tier, created_at) VALUES (?, ?, ?, ?, ?)",
-        ((world, account.id, account.name, account.tier, account.created_at) for account in accounts),
+        "INSERT INTO accounts (world, id, name, tier, created_at, previous_tier, tier_changed_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            (world, one.id, one.name, one.tier, one.created_at, one.previous_tier, one.tier_changed_at)
+            for one in accounts
+        ),
     )
 
 

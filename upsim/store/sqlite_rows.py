@@ -30,8 +30,8 @@ CREATE TABLE IF NOT EXISTS worlds (
     id TEXT PRIMARY KEY, parent TEXT, created_at INTEGER NOT NULL, doc TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS accounts (
-    world TEXT, id TEXT, name TEXT NOT NULL, tier TEXT NOT NULL, created_at INTEGER NOT NULL,
-    PRIMARY KEY (world, id), UNIQUE (world, name)
+    world TEXT, id TEXT, name TEXT NOT NULL, tier TEXT NOT NULL, created_at INTEGER NOT NULL, previous_tier TEXT,
+    tier_changed_at INTEGER, PRIMARY KEY (world, id), UNIQUE (world, name)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS keys (
     world TEXT, id TEXT, account_id TEXT NOT NULL, digest TEXT NOT NULL, doc TEXT NOT NULL, created_at INTEGER NOT NULL,
@@ -80,7 +80,7 @@ CREATE TABLE IF NOT EXISTS numbers (
 """
 
 COPIED: Final = {
-    "accounts": "id, name, tier, created_at",
+    "accounts": "id, name, tier, created_at, previous_tier, tier_changed_at",
     "pools": "account_id, created_at, id, name, algorithm, host, port, tls, username, password, status,"
     " last_checked_at, last_error, consecutive_failures, latency_ms, updated_at",
     "profiles": "account_id, created_at, id, name, algorithm, updated_at",
@@ -94,6 +94,7 @@ COPIED: Final = {
 COUNTERS: Final = ("hits", "numbers")
 """The tables that count what happened: never copied, forgotten at a reset."""
 
+ACCOUNT: Final = "a.id, a.name, a.tier, a.created_at, a.previous_tier, a.tier_changed_at"
 POOL: Final = (
     "id, account_id, name, algorithm, host, port, tls, username, password, status, last_checked_at, last_error,"
     " consecutive_failures, latency_ms, created_at, updated_at"
@@ -165,8 +166,11 @@ def profile_row(profile: Profile) -> Row:
 
 
 def read_account(row: Row) -> Account:
-    """id, name, tier, created_at as an account."""
-    return Account(row[0], row[1], Tier(row[2]), row[3])
+    """The columns of ACCOUNT as an account."""
+    account_id, name, tier, created_at, previous_tier, tier_changed_at = row
+    return Account(
+        account_id, name, Tier(tier), created_at, Tier(previous_tier) if previous_tier else None, tier_changed_at
+    )
 
 
 def key_row(world: WorldId, key: ApiKey) -> Row:

@@ -1,0 +1,101 @@
+"""Who may call: key, then address, then rate limit, in this order, before anything else of a request is looked at."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from functools import lru_cache
+
+from flask import Request
+
+from upsim.clock import Instant
+from upsim.errors import AddressRefused, InvalidKey, MissingKey
+from upsim.ids import digest_of
+from upsim.model import Caller
+from upsim.store.base import Store
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def key_of(request: Request) -> str:
+    """The key a request carries. X-API-Key wins over a Bearer token (assumed).
+
+    Raises:
+        MissingKey: it carries none.
+    """
+    key = request.headers.get("X-API-Key")
+    if key is None:
+        scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+        key = credentials if scheme.lower() == "bearer" else ""
+    key = key.strip()
+    if not key:
+        raise MissingKey
+    return key
+
+
+def find_caller(store: Store, key: str) -> Caller:
+    """Whose key it is.
+
+    Raises:
+        InvalidKey: nobody's, or it was revoked.
+    """
+    caller = store.find_caller(digest_of(key))
+    if caller is None:
+        raise InvalidKey
+    if caller.key.revoked_at is not None:
+        raise InvalidKey("revoked")
+    return caller
+
+
+def check_key(caller: Caller, now: Instant, address: str) -> None:
+    """Check what the key itself says about its use.
+
+    Raises:
+        InvalidKey: it has expired.
+        AddressRefused: it may not be used from this address.
+    """
+    if caller.key.expires_at is not None and caller.key.expires_at <= now:
+        raise InvalidKey("expired")
+    networks = caller.key.networks
+    if networks and not within(address, networks):
+        raise AddressRefused(address)
+
+
+def client_address(remote: str, forwarded: Sequence[str], trusted: Sequence[str]) -> str:
+    """The address a request comes from.
+
+    Args:
+        remote: who opened the connection.
+        forwarded: the X-Forwarded-For fields, in order.
+        trusted: the reverse proxies that were named in the configuration. Only what they say is believed: the list is
+            read from its end, and the first address that is no such proxy is the client.
+    """
+    address = remote
+    hops = [hop.strip() for field in forwarded for hop in field.split(",")]
+    while hops and trusted and within(address, trusted):
+        hop = hops.pop()
+        if _address(hop) is None:
+            break
+        address = hop
+    return address
+
+
+def within(address: str, networks: Sequence[str]) -> bool:
+    """Whether the address is in one of the networks; an IPv4 address written as IPv6 counts as IPv4."""
+    parsed = _address(address)
+    return parsed is not None and any(parsed in _network(network) for network in networks)
+
+
+def _address(text: str) -> Address | None:
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
+
+
+@lru_cache(maxsize=1024)
+def _network(text: str) -> Network:
+    return ipaddress.ip_network(text, strict=False)

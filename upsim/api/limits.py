@@ -1,0 +1,155 @@
+"""The rate limit: per user, all keys together, in fixed windows of the world's own clock.
+
+Flask-Limiter counts and refuses. Its storages, and the Retry-After it writes, go by the wall clock, which here is the
+wrong one: so the window's number, by the world's clock, is part of the limit's key, and the headers are written here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask, Response, g
+from flask_limiter import Limiter, RateLimitExceeded
+from limits.storage import Storage, storage_from_string
+
+from upsim.clock import SECOND, Instant
+from upsim.errors import ConfigError, RateLimited
+from upsim.model import Caller, ObjectId, WorldId
+from upsim.rules.tiers import requests_allowed, window_at, window_start
+from upsim.store.base import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a user stands in the present window.
+
+    Attributes:
+        limit: requests the window allows.
+        hits: requests made in it, this one included.
+        reset_at_s: when it ends, Unix seconds by the world's clock.
+    """
+
+    limit: int
+    hits: int
+    reset_at_s: int
+
+    def write(self, response: Response) -> None:
+        """Put the three headers on a response. Source: reference, "Response Headers"."""
+        response.headers["X-RateLimit-Limit"] = str(self.limit)
+        response.headers["X-RateLimit-Remaining"] = str(max(0, self.limit - self.hits))
+        response.headers["X-RateLimit-Reset"] = str(self.reset_at_s)
+
+
+class RateLimit:
+    """Counts each authenticated request and refuses those over the limit."""
+
+    def __init__(self, app: Flask, store: Store, storage_url: str | None, *, refuse: bool) -> None:
+        """Prepare the limit for the app.
+
+        Args:
+            storage_url: one of Flask-Limiter's storages; None counts in the store itself.
+            refuse: false lets every request pass, counted all the same.
+
+        Raises:
+            ConfigError: the storage cannot be used.
+        """
+        self._refuse = refuse
+        try:
+            limiter = Limiter(
+                key_func=_key,
+                app=app,
+                storage_uri="upsim://",
+                storage_options={"store": store, "inner": storage_url},  # type: ignore[dict-item]  # passed through
+                strategy="fixed-window",
+                auto_check=False,
+                headers_enabled=False,
+                request_identifier=lambda: "v1",  # unknown paths count too, though no endpoint is theirs
+            )
+        except Exception as error:
+            raise ConfigError(f"limits-storage: cannot use {storage_url}: {error}") from error
+        self._limiter = limiter
+        # "per day" is only how long an outside storage keeps a window's count: longer than any world stands still.
+        self._limit = limiter.shared_limit(lambda: f"{g.allowed} per day", scope="user", key_func=_key)
+
+    def admit(self, caller: Caller, now: Instant) -> Standing:
+        """Count this request.
+
+        Raises:
+            RateLimited: it is one too many; the standing is on `g.standing` all the same.
+        """
+        window = window_at(now)
+        g.allowed = requests_allowed(caller.account, window)
+        g.hit_key = f"{caller.world.id}:{caller.world.generation}:{caller.account.id}:{window}"
+        refused = False
+        try:
+            with self._limit:
+                pass
+        except RateLimitExceeded:
+            refused = self._refuse
+        current = self._limiter.current_limit
+        allowed = current.limit.amount if current else g.allowed
+        reset_at_s = window_start(window + 1) // SECOND
+        g.standing = Standing(allowed, g.hits, reset_at_s)
+        if refused:
+            raise RateLimited(allowed, max(1, -(-(reset_at_s * SECOND - now) // SECOND)))
+        standing: Standing = g.standing
+        return standing
+
+
+def _key() -> str:
+    key: str = g.hit_key
+    return key
+
+
+class _CountingStorage(Storage):
+    """Counts in the upsim store, or in another storage of the library, and remembers the count for the headers.
+
+    Reading the counter again for the headers would show other requests' hits: each gets the number of its own.
+    """
+
+    STORAGE_SCHEME = ["upsim"]  # noqa: RUF012 - the library's registry reads it so
+
+    def __init__(self, uri: str, wrap_exceptions: bool = False, **options: Any) -> None:
+        super().__init__(uri, wrap_exceptions)
+        self._store: Store = options["store"]
+        inner = options["inner"]
+        self._inner: Any = storage_from_string(inner) if inner else None
+
+    @property
+    def base_exceptions(self) -> type[Exception]:
+        return OSError
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        if self._inner is not None:
+            g.hits = int(self._inner.incr(key, expiry, amount))
+        else:
+            world, account, window = _parts(key)
+            g.hits = self._store.count_hit(world, account, window)
+        hits: int = g.hits
+        return hits
+
+    def get(self, key: str) -> int:
+        if self._inner is not None:
+            return int(self._inner.get(key))
+        return self._store.get_hits(*_parts(key))
+
+    def get_expiry(self, key: str) -> float:
+        window = _parts(key)[2]
+        return window_start(window + 1) / SECOND
+
+    def check(self) -> bool:
+        return bool(self._inner.check()) if self._inner is not None else True
+
+    def reset(self) -> int | None:
+        return None  # windows end by the world's clock, or with the world's content
+
+    def clear(self, key: str) -> None:
+        if self._inner is not None:
+            self._inner.clear(key)
+
+
+def _parts(key: str) -> tuple[WorldId, ObjectId, int]:
+    """World, account and window of a key "LIMITER/world:generation:account:window/…"."""
+    world, _, account, window = key.split("/", 2)[1].split(":")
+    return WorldId(world), ObjectId(account), int(window)

@@ -1,0 +1,152 @@
+"""The miner's side of one conversation, shared by the pool tester and the synthetic miners.
+
+Knows what to ask in which order and how to read answers in every shape pools are known to give. Does not know sockets
+or time, and never looks for a hash.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Final
+
+from upsim.algorithms import Algorithm
+from upsim.model import Stage
+from upsim.stratum.wire import Json, clip, encode
+
+AGENT: Final = "upsim/0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Who the miner says it is, and where it thinks it is."""
+
+    username: str
+    password: str = field(repr=False)
+    host: str = ""
+    port: int = 0
+    agent: str = AGENT
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request of the opening.
+
+    Attributes:
+        id: of the request; its reply is found by it.
+        line: what to send.
+        stages: what is reached when it is answered well.
+    """
+
+    id: int
+    line: bytes
+    stages: tuple[Stage, ...]
+
+
+class Unexpected(Exception):
+    """A reply that succeeded, but is none this dialect has. Says what came instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A job as the miner got it.
+
+    Attributes:
+        job_id: names it.
+        fields: the message's own fields, as the dialect orders them.
+        difficulty: assigned, in the algorithm's unit.
+        clean: whether earlier jobs are worthless now.
+    """
+
+    job_id: str
+    fields: tuple[Json, ...]
+    difficulty: float
+    clean: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The variable parts of a share. Fields a dialect does not have are ignored."""
+
+    nonce: int
+    extranonce2: int = 0
+    ntime: str = ""
+
+
+class MinerSession(ABC):
+    """One miner's conversation. Subclasses speak a dialect.
+
+    Attributes:
+        difficulty: the last one the pool announced, in the algorithm's unit.
+        works: jobs that may still be worked on, newest last.
+    """
+
+    speaks: ClassVar[str]
+    """The dialect's name, for sentences: "this port speaks …"."""
+
+    def __init__(self, algorithm: Algorithm, credentials: Credentials) -> None:
+        self.algorithm = algorithm
+        self.credentials = credentials
+        self.difficulty = 1.0
+        self.extranonce1 = ""
+        self.extranonce2_bytes = 0
+
+    @abstractmethod
+    def opening(self) -> list[Ask]:
+        """What to ask, in order, each after the answer to the one before."""
+
+    @abstractmethod
+    def learn(self, ask: Ask, message: Mapping[str, Json]) -> None:
+        """Take in a reply that carries no error.
+
+        Raises:
+            Unexpected: if it is not this dialect's.
+        """
+
+    @abstractmethod
+    def take(self, message: Mapping[str, Json]) -> Work | None:
+        """Take in anything else the pool sends; gives the work where it was a job of this dialect."""
+
+    @abstractmethod
+    def submit(self, request_id: int, work: Work, found: Found) -> bytes:
+        """The line that submits a share."""
+
+
+def request(request_id: int, method: str, params: Json, **more: Json) -> bytes:
+    """A request line."""
+    return encode({"id": request_id, "method": method, "params": params, **more})
+
+
+def error_text(message: Mapping[str, Json]) -> str | None:
+    """What a reply's error says, in any of the shapes pools use; None where there is none.
+
+    Arrays of two or three, objects, plain strings, and ckpool's `reject-reason` beside a null error.
+    """
+    error = message.get("error")
+    if error is None or error is False:
+        reason = message.get("reject-reason")
+        return clip(str(reason)) if reason else None
+    if isinstance(error, list):
+        words = [str(part) for part in error[1:] if isinstance(part, str) and part]
+        return clip(": ".join(words)) if words else clip(f"error {error[0]}" if error else "an error without a text")
+    if isinstance(error, dict):
+        text = error.get("message")
+        return clip(text) if isinstance(text, str) and text else clip(f"error {error.get('code')}")
+    return clip(str(error))
+
+
+def params_of(message: Mapping[str, Json]) -> list[Json]:
+    """A message's positional parameters."""
+    params = message.get("params")
+    return params if isinstance(params, list) else []
+
+
+def is_number(value: Json) -> bool:
+    """Whether a value is a number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def as_text(value: Json) -> str:
+    """A value as text where it is text."""
+    return value if isinstance(value, str) else ""

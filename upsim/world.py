@@ -1,0 +1,45 @@
+"""What rules are given: one isolated world, with its clock and chance, and the store that keeps it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from upsim.clock import Clock, Instant
+from upsim.model import PoolTarget, PoolTest, WorldId, WorldRecord
+from upsim.store.base import Store
+
+
+class PoolTester(Protocol):
+    """Tries pools, on the wire."""
+
+    def __call__(self, world: World, target: PoolTarget) -> PoolTest:
+        """Try a pool as the world sees it; never takes longer than its deadline, never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """One isolated universe, as one request sees it.
+
+    Attributes:
+        wall: the clock of the machine; the world's own is `now`.
+    """
+
+    record: WorldRecord
+    store: Store
+    test_pool: PoolTester
+    wall: Clock
+
+    @property
+    def id(self) -> WorldId:
+        """The world's name."""
+        return self.record.id
+
+    @property
+    def seed(self) -> int:
+        """What the world's chance follows from."""
+        return self.record.seed
+
+    def now(self) -> Instant:
+        """The world's time. A rule asks once and passes it down."""
+        return self.record.clock.at(self.wall.now())
