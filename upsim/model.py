@@ -145,10 +145,11 @@ class Worker:
         profile_id: the profile it is assigned to; never empty, and never that of a deleted profile.
         model: its hardware, a key of the fleet's table.
         nominal: the rate it is built for, in its algorithm's unit.
-        cell: its place in the fleet's tree of sites, racks and slots: what goes down with it.
+        home: the cell it stands in, in the fleet's tree of sites, racks and slots: what goes down with it.
+        cell: the cell it counts for since the last change by hand: home where there was none. Whether it is online is
+            a question about this number alone.
         weights: how much it takes part in each of the fleet's common noise curves.
-        mode: "auto" where the fleet decides when it is online, else what was set by hand: "offline", "flapping".
-        history: changes made by hand, oldest first: (instant, kind, value).
+        history: changes made by hand, oldest first: (instant, kind, value, profile).
     """
 
     id: ObjectId
@@ -158,13 +159,13 @@ class Worker:
     profile_id: ObjectId
     model: str
     nominal: int
+    home: int
     cell: int
     weights: tuple[int, ...]
     created_at: Instant
     updated_at: Instant
     retired_at: Instant | None = None
-    mode: str = "auto"
-    history: tuple[tuple[Instant, str, int], ...] = ()
+    history: tuple[tuple[Instant, str, int, str], ...] = ()
 
 
 class Stage(StrEnum):

@@ -43,3 +43,16 @@ class World:
     def now(self) -> Instant:
         """The world's time. A rule asks once and passes it down."""
         return self.record.clock.at(self.wall.now())
+
+
+@dataclass(frozen=True, slots=True)
+class Universe:
+    """All worlds of a process, and what they share."""
+
+    store: Store
+    test_pool: PoolTester
+    wall: Clock
+
+    def world(self, record: WorldRecord) -> World:
+        """The world of a record that was just read."""
+        return World(record, self.store, self.test_pool, self.wall)

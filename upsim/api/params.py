@@ -65,14 +65,15 @@ def _asked(operation: Operation) -> _Asked:
         _check({"type": "object", "properties": path}),
         _check({"type": "object", "properties": query, "required": required}),
         query,
-        None if body is None else _check(body),
+        # The spec's defaults complete a new thing; a change leaves alone what it does not name.
+        None if body is None else _check(body, defaults=operation.method != "PUT"),
     )
 
 
-def _check(schema: Schema) -> Check:
+def _check(schema: Schema, *, defaults: bool = True) -> Check:
     import fastjsonschema
 
-    compiled: Check = fastjsonschema.compile(_bare(schema), use_formats=False)
+    compiled: Check = fastjsonschema.compile(_bare(schema), use_formats=False, use_default=defaults)
     return compiled
 
 

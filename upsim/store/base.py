@@ -63,15 +63,13 @@ class Span:
 class Down:
     """Which workers are offline at an instant, said by place: the cells that are down, and the rows that say so.
 
-    A worker is offline when its mode is one of `modes`; or its mode is "auto" and its cell is one of `cells`; or it has
-    not joined by `at`; or it was retired by then.
+    A worker is offline when its cell is one of `cells`, when it has not joined by `at`, or when it was retired by then.
 
     Attributes:
         offline: keep the workers that are offline (true) or those that are online (false).
     """
 
     cells: frozenset[int]
-    modes: frozenset[str]
     at: Instant
     offline: bool
 

@@ -417,9 +417,9 @@ class SQLiteStore:
             down = which.down
             offline = (
                 "(created_at > ? OR (retired_at IS NOT NULL AND retired_at <= ?)"
-                f" OR mode IN ({_marks(down.modes)}) OR (mode = 'auto' AND cell IN ({_marks(down.cells)})))"
+                f" OR cell IN ({_marks(down.cells)}))"
             )
-            values = (down.at, down.at, *sorted(down.modes), *sorted(down.cells))
+            values = (down.at, down.at, *sorted(down.cells))
             where.add(offline if down.offline else f"NOT {offline}", *values)
         with self._engine.read(snapshot=True) as db:
             found, total = where.page(db, "workers", rows.WORKER, span)

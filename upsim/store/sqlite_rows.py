@@ -64,8 +64,8 @@ CREATE TABLE IF NOT EXISTS defaults (
 CREATE TABLE IF NOT EXISTS workers (
     world TEXT, account_id TEXT, created_at INTEGER, id TEXT, name TEXT NOT NULL, folded TEXT NOT NULL,
     algorithm TEXT NOT NULL, profile_id TEXT NOT NULL, model TEXT NOT NULL, nominal INTEGER NOT NULL,
-    cell INTEGER NOT NULL, weights TEXT NOT NULL, updated_at INTEGER NOT NULL, retired_at INTEGER,
-    mode TEXT NOT NULL, history TEXT NOT NULL,
+    home INTEGER NOT NULL, cell INTEGER NOT NULL, weights TEXT NOT NULL, updated_at INTEGER NOT NULL,
+    retired_at INTEGER, history TEXT NOT NULL,
     PRIMARY KEY (world, account_id, created_at, id)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX IF NOT EXISTS workers_by_id ON workers (world, id);
@@ -86,8 +86,8 @@ COPIED: Final = {
     "profiles": "account_id, created_at, id, name, algorithm, updated_at",
     "profile_pools": "profile_id, position, pool_id",
     "defaults": "account_id, algorithm, profile_id",
-    "workers": "account_id, created_at, id, name, folded, algorithm, profile_id, model, nominal, cell, weights,"
-    " updated_at, retired_at, mode, history",
+    "workers": "account_id, created_at, id, name, folded, algorithm, profile_id, model, nominal, home, cell,"
+    " weights, updated_at, retired_at, history",
 }
 """The tables that are a world's content, and their columns besides the world: what a copy of a world copies."""
 
@@ -100,8 +100,8 @@ POOL: Final = (
     " consecutive_failures, latency_ms, created_at, updated_at"
 )
 WORKER: Final = (
-    "id, account_id, name, algorithm, profile_id, model, nominal, cell, weights, created_at, updated_at, retired_at,"
-    " mode, history"
+    "id, account_id, name, algorithm, profile_id, model, nominal, home, cell, weights, created_at, updated_at,"
+    " retired_at, history"
 )
 
 
@@ -131,7 +131,7 @@ def worker_row(worker: Worker) -> Row:
     """A worker as the columns of WORKER."""
     return (
         worker.id, worker.account_id, worker.name, worker.algorithm, worker.profile_id, worker.model, worker.nominal,
-        worker.cell, json.dumps(worker.weights), worker.created_at, worker.updated_at, worker.retired_at, worker.mode,
+        worker.home, worker.cell, json.dumps(worker.weights), worker.created_at, worker.updated_at, worker.retired_at,
         json.dumps(worker.history),
     )  # fmt: skip
 
@@ -139,12 +139,12 @@ def worker_row(worker: Worker) -> Row:
 def read_worker(row: Row) -> Worker:
     """The columns of WORKER as a worker."""
     (
-        worker_id, account_id, name, algorithm, profile_id, model, nominal, cell, weights,
-        created_at, updated_at, retired_at, mode, history,
+        worker_id, account_id, name, algorithm, profile_id, model, nominal, home, cell, weights,
+        created_at, updated_at, retired_at, history,
     ) = row  # fmt: skip
     return Worker(
-        worker_id, account_id, name, algorithm, profile_id, model, nominal, cell, _numbers(weights),
-        created_at, updated_at, retired_at, mode, _history(history),
+        worker_id, account_id, name, algorithm, profile_id, model, nominal, home, cell, _numbers(weights),
+        created_at, updated_at, retired_at, _history(history),
     )  # fmt: skip
 
 
@@ -154,8 +154,8 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=1024)
-def _history(text: str) -> tuple[tuple[Instant, str, int], ...]:
-    return tuple((Instant(at), kind, value) for at, kind, value in json.loads(text))
+def _history(text: str) -> tuple[tuple[Instant, str, int, str], ...]:
+    return tuple((Instant(at), kind, value, profile) for at, kind, value, profile in json.loads(text))
 
 
 def profile_row(profile: Profile) -> Row:

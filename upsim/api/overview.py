@@ -1,0 +1,11 @@
+"""The call /v1/overview."""
+
+from __future__ import annotations
+
+from upsim.api import render
+from upsim.api.call import Call, Reply
+from upsim.rules import overview
+
+
+def get_overview(call: Call) -> Reply:
+    return Reply(render.overview(overview.get_overview(call.world, call.account)))

@@ -1,0 +1,167 @@
+"""From values to the JSON the API answers with: the names and shapes of contract/openapi.yaml, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from upsim.clock import Instant, iso
+from upsim.model import Outcome, Page, Pool, PoolTest
+from upsim.rules.overview import Overview
+from upsim.rules.profiles import ProfileView
+from upsim.rules.series import Series
+from upsim.rules.workers import WorkerView
+from upsim.store.base import PoolCounts, Span
+
+Json = dict[str, Any]
+Item = TypeVar("Item")
+
+
+def encode(content: Json) -> bytes:
+    """JSON text, as short as it can be."""
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def moment(instant: Instant | None) -> str | None:
+    """An instant as ISO 8601 text."""
+    return None if instant is None else iso(instant)
+
+
+def page(found: Page[Item], span: Span, item: Callable[[Item], Json]) -> Json:
+    """A page of a list."""
+    return {
+        "data": [item(one) for one in found.items],
+        "pagination": {
+            "page": span.offset // span.limit + 1,
+            "limit": span.limit,
+            "total": found.total,
+            "total_pages": -(-found.total // span.limit),
+        },
+    }
+
+
+def pool(one: Pool) -> Json:
+    """A pool; its password never leaves."""
+    health = one.health
+    return {
+        "_id": one.id,
+        "name": one.name,
+        "algorithm": one.algorithm,
+        "host": one.host,
+        "port": one.port,
+        "tls": one.tls,
+        "username": one.username,
+        "health": {
+            "status": health.status,
+            "last_checked_at": moment(health.last_checked_at),
+            "last_error": health.last_error,
+            "consecutive_failures": health.consecutive_failures,
+            "latency_ms": health.latency_ms,
+        },
+        "created_at": moment(one.created_at),
+        "updated_at": moment(one.updated_at),
+    }
+
+
+def pool_test(test: PoolTest, pool_id: str | None) -> Json:
+    """What a pool test found."""
+    return {
+        "success": test.failure is None,
+        "pool_id": pool_id,
+        "stages": [
+            {
+                "stage": stage.stage,
+                "status": stage.outcome,
+                "duration_ms": stage.duration_ms,
+                "reason": stage.reason if stage.outcome is Outcome.FAILED else None,
+            }
+            for stage in test.stages
+        ],
+        "latency_ms": test.latency_ms,
+        "remarks": list(test.remarks),
+    }
+
+
+def profile(view: ProfileView) -> Json:
+    """A profile with its pools in their order."""
+    one = view.profile
+    return {
+        "_id": one.id,
+        "name": one.name,
+        "algorithm": one.algorithm,
+        "is_default": one.is_default,
+        "pools": [
+            {
+                "pool_id": held.id,
+                "name": held.name,
+                "host": held.host,
+                "port": held.port,
+                "status": held.health.status,
+            }
+            for held in view.pools
+        ],
+        "created_at": moment(one.created_at),
+        "updated_at": moment(one.updated_at),
+    }
+
+
+def worker(view: WorkerView) -> Json:
+    """A worker as it is at this instant."""
+    one, reading = view.worker, view.reading
+    return {
+        "_id": one.id,
+        "name": one.name,
+        "algorithm": one.algorithm,
+        "profile_id": one.profile_id,
+        "profile_name": view.profile_name,
+        "status": "online" if reading.online else "offline",
+        "hashrate": reading.hashrate,
+        "shares": {"accepted": reading.accepted, "stale": reading.stale, "rejected": reading.rejected},
+        "pool_id": view.pool.id if view.pool else None,
+        "pool_name": view.pool.name if view.pool else None,
+        "uptime_seconds": reading.uptime_s,
+        "last_seen_at": moment(reading.last_seen_at),
+        "created_at": moment(one.created_at),
+        "updated_at": moment(one.updated_at),
+    }
+
+
+def series(found: Series) -> Json:
+    """A series with its statistics; without points there is nothing to be the average of."""
+    content: Json = {
+        "algorithm": found.algorithm,
+        "timeRange": found.time_range,
+        "hours": found.hours,
+        "granularity": found.granularity_s,
+        "data": [{"timestamp": timestamp, "hashrate": hashrate} for timestamp, hashrate in found.points],
+    }
+    rates: Sequence[int] = [hashrate for _, hashrate in found.points]
+    if rates:
+        content["stats"] = {"avg_hashrate": sum(rates) / len(rates), "peak_hashrate": float(max(rates))}
+    return content
+
+
+def overview(found: Overview) -> Json:
+    """Counts in all and by algorithm; hashrates by algorithm only."""
+    return {
+        "workers": _workers(found.workers_total, found.workers_online),
+        "pools": _pools(found.pools),
+        "algorithms": [
+            {
+                "algorithm": block.algorithm,
+                "workers": _workers(block.workers_total, block.workers_online),
+                "pools": _pools(block.pools),
+                "hashrate": block.hashrate,
+            }
+            for block in found.blocks
+        ],
+    }
+
+
+def _workers(total: int, online: int) -> Json:
+    return {"total": total, "online": online, "offline": total - online}
+
+
+def _pools(counts: PoolCounts) -> Json:
+    return {"total": counts.total, "healthy": counts.healthy, "unhealthy": counts.unhealthy}
