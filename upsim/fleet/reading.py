@@ -1,0 +1,207 @@
+"""What a worker, or a whole fleet, looks like right now.
+
+A reading sees the last complete minute: its curves and its outages. What was done by hand holds at once: a worker taken
+offline is offline in the next call, one put online mines. Online means connected: a worker whose profile has no healthy
+pool is online with a hashrate of 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Final
+
+from upsim.clock import MINUTE, SECOND, Instant
+from upsim.fleet.cells import KEPT_OFFLINE, feed_of
+from upsim.fleet.curves import ONE, Vector
+from upsim.fleet.device import Device
+from upsim.fleet.hardware import HARDWARE, QUANTUM
+from upsim.fleet.history import FULL, Event, Segment, segments
+from upsim.fleet.integrals import dot, fed, mined_with
+from upsim.fleet.outages import down_cells, down_since, is_down, observed_step, up_since
+from upsim.fleet.series import Trouble
+from upsim.fleet.shares import FINE, Shares, found
+from upsim.fleet.sums import CellSum, FleetSums
+
+NO_TROUBLE: Final[Mapping[str, Sequence[Trouble]]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One worker, now.
+
+    Attributes:
+        online: whether it is connected.
+        hashrate: in H/s; 0 where it is offline, or its profile mines nothing.
+        last_seen_at: now's minute where it is online; else the end of the last time it was; None if it never was.
+        uptime_s: whole seconds since it last came online; 0 where it is offline.
+        shares: found since it joined, up to the end of the last complete minute.
+    """
+
+    online: bool
+    hashrate: int
+    last_seen_at: Instant | None
+    uptime_s: int
+    shares: Shares
+
+
+@dataclass(frozen=True, slots=True)
+class FleetReading:
+    """A group of workers, now.
+
+    Attributes:
+        workers: how many there are.
+        online: how many of them are.
+        hashrate: in H/s, the sum of theirs before rounding.
+    """
+
+    workers: int
+    online: int
+    hashrate: int
+
+    @property
+    def offline(self) -> int:
+        """How many are not online."""
+        return self.workers - self.online
+
+
+def reading(
+    seed: int,
+    device: Device,
+    history: Sequence[Event],
+    now: Instant,
+    troubles: Mapping[str, Sequence[Trouble]] = NO_TROUBLE,
+) -> Reading:
+    """What one worker looks like at an instant.
+
+    Args:
+        seed: the world's.
+        history: the worker's events.
+        troubles: by profile, its troubles in order; only those of profiles named in the history matter.
+    """
+    life = segments(device, history)
+    step = observed_step(now)
+    horizon = (step + 1) * MINUTE
+    shares = found(seed, device.key, _work(seed, device, life, horizon, troubles))
+    part = next((part for part in life if _holds(part.start, part.end, now)), None)
+    if part is None or is_down(seed, part.cell, step):
+        return Reading(False, 0, _last_seen(seed, life, now), 0, shares)
+    share = _mined_share(troubles.get(part.profile, ()), now)
+    row = _curves_at(seed, feed_of(part.cell), step)
+    rate = _round(dot(device.factors, row) * part.scale * share * QUANTUM[device.algorithm], ONE * FULL * FULL)
+    up = _up_since(seed, life, part, step)
+    return Reading(True, rate, Instant(max(horizon, part.start)), max(0, now - up) // SECOND, shares)
+
+
+def fleet_reading(
+    seed: int,
+    sums: FleetSums,
+    now: Instant,
+    troubled: Sequence[tuple[FleetSums, Sequence[Trouble]]] = (),
+) -> FleetReading:
+    """What a group of workers looks like at an instant, at a cost that does not depend on how many they are.
+
+    Args:
+        seed: the world's.
+        sums: all of them.
+        troubled: profiles of these workers that may be in trouble: the sums of each one's workers, which must be part
+            of `sums`, and its troubles in order.
+    """
+    total, online, mined = _mined_now(seed, sums, now)
+    mined *= FULL
+    for part, troubles in troubled:
+        share = _mined_share(troubles, now)
+        if share != FULL:
+            mined -= (FULL - share) * _mined_now(seed, part, now)[2]
+    return FleetReading(total, online, _round(mined * QUANTUM[sums.algorithm], ONE * FULL * FULL))
+
+
+def _mined_now(seed: int, sums: FleetSums, now: Instant) -> tuple[int, int, int]:
+    """How many workers there are, how many are online, and the rate of them all in QUANTUM / FULL / ONE H/s."""
+    step = observed_step(now)
+    down = down_cells(seed, now)
+    feeds = list(sums.feeds())
+    cells = dict(sums.cells(down))
+    for change in sums.changes(Instant(now + 1)):
+        feed = feed_of(change.cell)
+        feeds[feed] -= change.delta
+        if change.cell in down:
+            cells[change.cell] = cells.get(change.cell, CellSum()) - change.delta
+    total = sum(value.count for value in feeds)
+    mined = sum(dot(value.parts, _curves_at(seed, feed, step)) for feed, value in enumerate(feeds) if value)
+    mined -= sum(dot(value.parts, _curves_at(seed, feed_of(cell), step)) for cell, value in cells.items())
+    return total, total - sum(value.count for value in cells.values()), mined
+
+
+@lru_cache(maxsize=256)
+def _curves_at(seed: int, feed: int, step: int) -> Vector:
+    return fed(seed, feed, step, step + 1)
+
+
+def _holds(start: int, end: int | None, now: int) -> bool:
+    return start <= now and (end is None or now < end)
+
+
+def _mined_share(troubles: Sequence[Trouble], now: Instant) -> int:
+    """What a profile mines now of what it should, in per mille."""
+    return next((trouble.per_mille for trouble in troubles if _holds(trouble.start, trouble.end, now)), FULL)
+
+
+def _round(value: int, unit: int) -> int:
+    """The integer nearest to value / unit, a half upwards."""
+    return (2 * value + unit) // (2 * unit)
+
+
+def _work(
+    seed: int, device: Device, life: Sequence[Segment], horizon: int, troubles: Mapping[str, Sequence[Trouble]]
+) -> int:
+    """The work done from joining to an instant, in 1 / FINE of a share."""
+    work = 0
+    for part in life:
+        end = horizon if part.end is None else min(part.end, horizon)
+        if part.start >= end:
+            continue
+        mined = FULL * dot(device.factors, mined_with(seed, part.cell, part.start, end))
+        for trouble in troubles.get(part.profile, ()):
+            first = max(trouble.start, part.start)
+            last = end if trouble.end is None else min(trouble.end, end)
+            if first < last:
+                mined -= (FULL - trouble.per_mille) * dot(device.factors, mined_with(seed, part.cell, first, last))
+        work += part.scale * mined
+    a_share = device.factors[0] * ONE * HARDWARE[device.model].share_s * SECOND * FULL * FULL
+    return work * FINE // a_share
+
+
+def _last_seen(seed: int, life: Sequence[Segment], now: Instant) -> Instant | None:
+    """The last instant an offline worker was online, as seen at now."""
+    step = observed_step(now)
+    for part in reversed(life):
+        if part.start > now or part.cell >= KEPT_OFFLINE:
+            continue
+        if part.end is None or part.end > now:
+            # Still there, so it is down in the step seen.
+            seen = down_since(seed, part.cell, step) * MINUTE
+        else:
+            last = min((part.end - 1) // MINUTE, step)
+            seen = down_since(seed, part.cell, last) * MINUTE if is_down(seed, part.cell, last) else part.end
+        if seen > part.start:
+            return Instant(seen)
+    return None
+
+
+def _up_since(seed: int, life: Sequence[Segment], now_in: Segment, step: int) -> int:
+    """The instant an online worker last came online."""
+    up = now_in.start
+    for part in reversed(life):
+        if part.start > now_in.start:
+            continue
+        last = step if part is now_in or part.end is None else min((part.end - 1) // MINUTE, step)
+        if is_down(seed, part.cell, last):
+            return up
+        first = up_since(seed, part.cell, last, part.start // MINUTE) * MINUTE
+        if first > part.start:
+            return first
+        up = part.start
+    return up

@@ -1,0 +1,252 @@
+"""Hashrate over a range of time, of one worker or of any number, at the cost of the points and of what happened.
+
+A point is the mean hashrate over its step, which begins at its timestamp; the last step of a series is the last that is
+complete. Hashrate is constant on steps of a minute but for by-hand events, which count by their part of the minute.
+
+One rounding: a point's exact mean becomes the nearest integer, a half upwards. So a fleet's point lies within half an
+H/s for each worker of the sum of its workers' points, and a coarse point within 1 of the mean of the finer ones.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from upsim.clock import MINUTE, SECOND, Instant
+from upsim.fleet import curves
+from upsim.fleet.cells import DARK, FLAPPING, KEPT_ONLINE, feed_of
+from upsim.fleet.curves import LEVELS, ONE, Vector
+from upsim.fleet.device import Device
+from upsim.fleet.hardware import QUANTUM
+from upsim.fleet.history import FULL, Event, segments
+from upsim.fleet.integrals import NOTHING, cell_ms, dot, fed_ms, fed_rows, lost_in, own_lost_ms, plus
+from upsim.fleet.outages import cells_in_outage
+from upsim.fleet.sums import FleetSums, Tally
+
+
+class Range(NamedTuple):
+    """A range a series can have.
+
+    Attributes:
+        hours: how far it reaches back.
+        granularity: seconds between two points; each divides the next, and all of them an hour or are hours.
+        level: the index of the granularity in curves.LEVELS.
+    """
+
+    hours: int
+    granularity: int
+    level: int
+
+    @property
+    def points(self) -> int:
+        """How many points it has."""
+        return self.hours * 3600 // self.granularity
+
+
+def _range(hours: int, granularity: int) -> Range:
+    return Range(hours, granularity, [level.steps * 60 for level in LEVELS].index(granularity))
+
+
+RANGES: Final[Mapping[str, Range]] = MappingProxyType(
+    {
+        "1h": _range(1, 60),
+        "6h": _range(6, 300),
+        "24h": _range(24, 600),
+        "7d": _range(168, 3600),
+        "30d": _range(720, 14400),
+    }
+)
+"""The ranges by their name on the API: 60, 72, 144, 168 and 180 points."""
+
+
+class Point(NamedTuple):
+    """The mean hashrate, in H/s, over the step that begins at a Unix time in seconds."""
+
+    timestamp: int
+    hashrate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Hashrate over a range.
+
+    Attributes:
+        hours: the range's length.
+        granularity: seconds of a point's step.
+        points: ascending, without gaps, timestamps multiples of the granularity.
+    """
+
+    hours: int
+    granularity: int
+    points: tuple[Point, ...]
+
+    @property
+    def average(self) -> float:
+        """The mean of the points, as the nearest float."""
+        return sum(point.hashrate for point in self.points) / len(self.points)
+
+    @property
+    def peak(self) -> int:
+        """The highest point."""
+        return max(point.hashrate for point in self.points)
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A stretch of time, start <= t < end or still going on, in which a profile mines less than it should.
+
+    Attributes:
+        per_mille: what is still mined: 0 where no pool is healthy.
+    """
+
+    start: Instant
+    end: Instant | None = None
+    per_mille: int = 0
+
+
+FAILOVER_MS: Final = 90 * SECOND
+"""How long a profile's workers take to move over to the next pool."""
+
+
+def failover(at: Instant) -> Trouble:
+    """The dip when a profile's pool changes under its workers: for a minute and a half, a third is mined."""
+    return Trouble(at, Instant(at + FAILOVER_MS), 333)
+
+
+def series(
+    seed: int,
+    name: str,
+    sums: FleetSums,
+    now: Instant,
+    troubled: Sequence[tuple[FleetSums, Sequence[Trouble]]] = (),
+) -> Series:
+    """The hashrate of a group of workers over the range before now.
+
+    Costs O(points + outages + changes + trouble in the range), however many workers the sums stand for.
+
+    Args:
+        seed: the world's.
+        name: a key of RANGES.
+        sums: all the workers asked for.
+        now: the instant the range ends before.
+        troubled: profiles of these workers that were in trouble within the range: the sums of each one's workers, which
+            must be part of `sums`, and its troubles in order, which must not overlap.
+    """
+    wanted = RANGES[name]
+    steps = LEVELS[wanted.level].steps
+    end = now // (MINUTE * steps)
+    blocks = [(i * steps * MINUTE, (i + 1) * steps * MINUTE) for i in range(end - wanted.points, end)]
+    mined = [FULL * value for value in mined_over(seed, sums, blocks, wanted.level)]
+    for part, troubles in troubled:
+        pieces = [
+            (max(start, trouble.start), min(stop, _end_of(trouble, stop)), i, trouble.per_mille)
+            for trouble in troubles
+            for i, (start, stop) in enumerate(blocks)
+            if trouble.start < stop and _end_of(trouble, stop) > start
+        ]
+        if pieces:
+            values = mined_over(seed, part, [(start, stop) for start, stop, _, _ in pieces], wanted.level)
+            for value, (_, _, i, per_mille) in zip(values, pieces, strict=True):
+                mined[i] -= (FULL - per_mille) * value
+    unit = FULL * FULL * ONE * MINUTE * steps
+    quantum = QUANTUM[sums.algorithm]
+    return Series(
+        wanted.hours,
+        wanted.granularity,
+        tuple(
+            Point(start // SECOND, (2 * quantum * value + unit) // (2 * unit))
+            for value, (start, _) in zip(mined, blocks, strict=True)
+        ),
+    )
+
+
+def worker_series(
+    seed: int,
+    name: str,
+    device: Device,
+    history: Sequence[Event],
+    now: Instant,
+    troubles: Mapping[str, Sequence[Trouble]] = MappingProxyType({}),
+) -> Series:
+    """The hashrate of one worker over the range before now.
+
+    Args:
+        history: its events.
+        troubles: by profile, its troubles in order; only those of profiles named in the history matter.
+    """
+    workers = [(device, history)]
+    troubled = [
+        (Tally.of(device.algorithm, workers, profile), troubles[profile])
+        for profile in {part.profile for part in segments(device, history)}
+        if troubles.get(profile)
+    ]
+    return series(seed, name, Tally.of(device.algorithm, workers), now, troubled)
+
+
+def mined_over(seed: int, sums: FleetSums, spans: Sequence[tuple[int, int]], level: int) -> list[int]:
+    """The work done in each of some spans of time, exactly: in QUANTUM / 1000 / ONE H/s times milliseconds.
+
+    Args:
+        spans: instants start <= t < end, in order, without overlap.
+        level: index in LEVELS of the blocks that most spans are; others take longer.
+    """
+    steps = LEVELS[level].steps
+    lost = [_lost_cells(seed, start, end) for start, end in spans]
+    changes = deque(sums.changes(Instant(spans[0][0])))
+    feeds = [value.parts for value in sums.feeds()]
+    wanted = {cell for row in lost for cell, _ in row}
+    wanted.update(range(FLAPPING, KEPT_ONLINE))
+    cells = {cell: value.parts for cell, value in sums.cells(wanted).items()}
+    for change in changes:
+        _apply(feeds, cells, wanted, change.cell, tuple(-part for part in change.delta.parts))
+    result = []
+    for (start, end), losses in zip(spans, lost, strict=True):
+        while changes and changes[0].at <= start:
+            change = changes.popleft()
+            _apply(feeds, cells, wanted, change.cell, change.delta.parts)
+        value = 0
+        block, rest = divmod(start, steps * MINUTE)
+        parent, index = divmod(block, curves.fanout(level))
+        for feed, parts in enumerate(feeds[:DARK]):
+            if not any(parts):
+                continue
+            if rest == 0 and end - start == steps * MINUTE:
+                value += MINUTE * dot(parts, fed_rows(seed, feed, level, parent)[index])
+            else:
+                value += dot(parts, fed_ms(seed, feed, start, end))
+        for cell, loss in losses:
+            if cell in cells:
+                value -= dot(cells[cell], loss)
+        for cell in range(FLAPPING, KEPT_ONLINE):
+            if cell in cells:
+                value -= dot(cells[cell], own_lost_ms(seed, cell, start, end))
+        while changes and changes[0].at < end:
+            change = changes.popleft()
+            value += dot(change.delta.parts, cell_ms(seed, change.cell, change.at, end))
+            _apply(feeds, cells, wanted, change.cell, change.delta.parts)
+        result.append(value)
+    return result
+
+
+def _end_of(trouble: Trouble, otherwise: int) -> int:
+    return otherwise if trouble.end is None else trouble.end
+
+
+def _lost_cells(seed: int, start: int, end: int) -> Sequence[tuple[int, Vector]]:
+    """The scheduled cells that lose anything between two instants, and what they lose, times milliseconds."""
+    first, ahead = divmod(start, MINUTE)
+    last, inside = divmod(end, MINUTE)
+    if not ahead and not inside:
+        return lost_in(seed, first, last)
+    return [(cell, own_lost_ms(seed, cell, start, end)) for cell in cells_in_outage(seed, first, last + 1)]
+
+
+def _apply(feeds: list[Vector], cells: dict[int, Vector], wanted: set[int], cell: int, delta: Vector) -> None:
+    """Add a change to the sums at hand."""
+    feed = feed_of(cell)
+    feeds[feed] = plus(feeds[feed], delta)
+    if cell in wanted:
+        cells[cell] = plus(cells.get(cell, NOTHING), delta)
