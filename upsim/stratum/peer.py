@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Final
+from typing import Final
 
 from upsim.algorithms import Algorithm
 from upsim.model import Stage
@@ -79,11 +79,9 @@ class MinerSession(ABC):
 
     Attributes:
         difficulty: the last one the pool announced, in the algorithm's unit.
-        works: jobs that may still be worked on, newest last.
+        extranonce1: hex, the pool's part of the nonce space.
+        extranonce2_bytes: how many bytes of it are left to the miner.
     """
-
-    speaks: ClassVar[str]
-    """The dialect's name, for sentences: "this port speaks …"."""
 
     def __init__(self, algorithm: Algorithm, credentials: Credentials) -> None:
         self.algorithm = algorithm
@@ -140,11 +138,6 @@ def params_of(message: Mapping[str, Json]) -> list[Json]:
     """A message's positional parameters."""
     params = message.get("params")
     return params if isinstance(params, list) else []
-
-
-def is_number(value: Json) -> bool:
-    """Whether a value is a number; true and false are none."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def as_text(value: Json) -> str:

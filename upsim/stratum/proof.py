@@ -60,14 +60,13 @@ def header(version: int, prevhash: bytes, root: bytes, ntime: int, nbits: int, n
         prevhash: as it travels in a job (each word reversed).
         root: merkle root, internal byte order.
     """
-    little = "little"
     return b"".join(
         (
-            version.to_bytes(4, little),
+            version.to_bytes(4, "little"),
             swap_words(prevhash),
             root,
-            ntime.to_bytes(4, little),
-            nbits.to_bytes(4, little),
-            nonce.to_bytes(4, little),
+            ntime.to_bytes(4, "little"),
+            nbits.to_bytes(4, "little"),
+            nonce.to_bytes(4, "little"),
         )
     )

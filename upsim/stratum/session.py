@@ -11,7 +11,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import ClassVar, Final, TypeAlias
+from typing import ClassVar, Final, TypeAlias, TypeVar
 
 from upsim.algorithms import Algorithm
 from upsim.stratum.wire import (
@@ -47,6 +47,20 @@ class Job:
     id: str
     height: int
     clean: bool
+
+
+Kind = TypeVar("Kind", bound=Job)
+
+
+def expect(job: Job, kind: type[Kind]) -> Kind:
+    """A job as the kind its dialect makes.
+
+    Raises:
+        TypeError: if it is another dialect's; a programming error, never the client's.
+    """
+    if not isinstance(job, kind):
+        raise TypeError(f"a {kind.__name__} was expected, not a {type(job).__name__}")
+    return job
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Final, NoReturn, TypeAlias, Union
+from typing import Final, NoReturn, TypeAlias
 
-Json: TypeAlias = Union[None, bool, int, float, str, list["Json"], dict[str, "Json"]]
-Id: TypeAlias = None | int | float | str
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+Id: TypeAlias = int | float | str | None
 """What may stand as a request's id; it comes back verbatim in type and value."""
 
 MAX_LINE_BYTES: Final = 65_536

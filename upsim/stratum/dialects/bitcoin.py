@@ -1,29 +1,24 @@
 """Bitcoin-style Stratum V1: sha256, scrypt, sha512256d. Shares are checked completely, hash included.
 
-With mining.configure and version rolling (BIP310), extranonce.subscribe and the suggestions miners make.
+With mining.configure and version rolling (BIP310). What it shares with its many relatives is in `family`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from upsim.model import Stage
 from upsim.stratum import proof
-from upsim.stratum.peer import Ask, Found, MinerSession, Unexpected, Work, as_text, is_number, params_of, request
+from upsim.stratum.dialects.family import FamilyMiner, FamilySession
+from upsim.stratum.peer import Found, Work, as_text, request
 from upsim.stratum.session import (
-    DifficultyAsked,
     Event,
     Job,
-    Login,
     Offered,
-    PoolSession,
     Recipe,
-    Say,
     Submission,
-    Subscribed,
     Verdict,
+    expect,
     hex_problem,
     rejected,
 )
@@ -35,7 +30,7 @@ POOL_MASK: Final = 0x1FFFE000
 MAX_NTIME_AHEAD_S: Final = 7_200
 TOLERANCE: Final = 0.99
 """Pools forgive a share this much below its difficulty, for rounding in miners."""
-_EXTRANONCE2_BYTES: Final = 4
+EXTRANONCE2_BYTES: Final = 4
 _TAG: Final = b"/upsim/"
 
 
@@ -82,7 +77,7 @@ def block_header(
 def make_job(recipe: Recipe) -> BitcoinJob:
     """A well-formed job: a coinbase that parses, BIP34 height included, a branch, and a header that hashes."""
     height = _push_number(recipe.height)
-    script = len(height) + 4 + _EXTRANONCE2_BYTES + len(_TAG)
+    script = len(height) + 4 + EXTRANONCE2_BYTES + len(_TAG)
     coinb1 = b"\x01\x00\x00\x00\x01" + bytes(32) + b"\xff\xff\xff\xff" + bytes([script]) + height
     payee = b"\x76\xa9\x14" + recipe.digest("payee")[:20] + b"\x88\xac"
     value = 312_500_000 + recipe.serial
@@ -108,68 +103,18 @@ def _push_number(number: int) -> bytes:
     return bytes([size]) + number.to_bytes(size, "little")
 
 
-class BitcoinSession(PoolSession):
+class BitcoinSession(FamilySession):
     """The pool's side."""
 
-    extranonce2_bytes = _EXTRANONCE2_BYTES
-    """Bytes of the nonce space a miner has to itself."""
+    extranonce2_bytes = EXTRANONCE2_BYTES
     mask = 0
     """Version bits the client was granted; 0 until it asks."""
-    extranonce_subscribed = False
-    """Whether the client can take a new extranonce."""
 
     def handle(self, request: Request) -> list[Event]:
         """Take one request."""
-        match request.method:
-            case "mining.subscribe":
-                return self.subscribe(request)
-            case "mining.authorize":
-                return [Login(request.id, request.text(0), request.text(1))]
-            case "mining.submit":
-                return [self.submission(request)]
-            case "mining.configure":
-                return self._says(request, self._configure(request))
-            case "mining.extranonce.subscribe":
-                self.extranonce_subscribed = True
-                return self._says(request, True)
-            case "mining.suggest_difficulty":
-                wish = request.params[0] if request.params else None
-                asked: list[Event] = []
-                if isinstance(wish, int | float) and not isinstance(wish, bool) and 0 < wish < 1e18:
-                    asked = [DifficultyAsked(float(wish))]
-                return [*self._says(request, True), *asked]
-            case "mining.suggest_target":
-                target = request.text(0)
-                wished: list[Event] = []
-                if is_hex(target, 64) and int(target, 16):
-                    wished = [DifficultyAsked(difficulty_of(int(target, 16), self.difficulty_1_target))]
-                return [*self._says(request, True), *wished]
-            case "mining.get_transactions":
-                return self._says(request, [])
-            case "mining.ping":
-                return self._says(request, "pong")
-            case "mining.capabilities" | "mining.multi_version":
-                return self._says(request, True)
-            case _:
-                return self.unknown(request)
-
-    def _says(self, request: Request, value: Json) -> list[Event]:
-        return [Say(line) for line in self.reply(request.id, value)]
-
-    def subscribe(self, request: Request) -> list[Event]:
-        """Answer the hello. It must be the very first line the pool sends: cpuminer takes any first line for it."""
-        self.subscribed = True
-        self.agent = request.text(0)
-        return [*self._says(request, self.subscription()), Subscribed(self.agent)]
-
-    def subscription(self) -> Json:
-        """The result of mining.subscribe."""
-        mark = f"{self.number:016x}"
-        return [
-            [["mining.set_difficulty", mark], ["mining.notify", mark]],
-            self.extranonce1,
-            self.extranonce2_bytes,
-        ]
+        if request.method == "mining.configure":
+            return self.says(request, self._configure(request))
+        return super().handle(request)
 
     def _configure(self, request: Request) -> Json:
         names = request.params[0] if request.params and isinstance(request.params[0], list) else []
@@ -178,7 +123,7 @@ class BitcoinSession(PoolSession):
         for name in names[:16]:
             match name:
                 case "version-rolling":
-                    wanted = as_text(options.get("version-rolling.mask")) or "ffffffff"
+                    wanted = as_text(options.get("version-rolling.mask"))
                     self.mask = POOL_MASK & int(wanted, 16) if is_hex(wanted, 8) else POOL_MASK
                     granted["version-rolling"] = True
                     granted["version-rolling.mask"] = f"{self.mask:08x}"
@@ -193,11 +138,7 @@ class BitcoinSession(PoolSession):
 
     def submission(self, request: Request) -> Submission:
         """Read mining.submit: worker, job, extranonce2, ntime, nonce and, with version rolling, version bits."""
-        words = [value.lower() if isinstance(value, str) else "" for value in request.params]
-        wrong = ""
-        if not 5 <= len(words) <= 6 or not all(isinstance(value, str) for value in request.params):
-            wrong = "mining.submit takes 5 or 6 strings: worker, job, extranonce2, ntime, nonce, version bits"
-        words += [""] * 6
+        words = self.words(request, 5, 6)
         return Submission(
             request_id=request.id,
             worker=request.text(0),
@@ -205,8 +146,8 @@ class BitcoinSession(PoolSession):
             extranonce2=words[2],
             ntime=words[3],
             nonce=words[4],
-            version_bits=words[5],
-            malformed=wrong,
+            version_bits=words[5] if len(words) > 5 else "",
+            malformed=self.word_problem(request, 5, 6, "worker, job, extranonce2, ntime, nonce, version bits"),
         )
 
     @property
@@ -214,20 +155,12 @@ class BitcoinSession(PoolSession):
         """scrypt's is 65536 times easier."""
         return SCRYPT_D1 if self.algorithm.id == "scrypt" else D1
 
-    def tell_difficulty(self) -> list[bytes]:
-        """mining.set_difficulty."""
-        value = self.difficulty
-        return [notification("mining.set_difficulty", [int(value) if value.is_integer() else value])]
-
     def notify(self, job: Job) -> list[bytes]:
         """mining.notify."""
-        assert isinstance(job, BitcoinJob)
-        return [notification("mining.notify", job.params)]
+        return [notification("mining.notify", expect(job, BitcoinJob).params)]
 
     def check_form(self, submission: Submission, offered: Offered, now_s: int) -> str:
         """Sizes, the time, and that only granted version bits are rolled."""
-        job = offered.job
-        assert isinstance(job, BitcoinJob)
         problem = (
             hex_problem("extranonce2", submission.extranonce2, 2 * self.extranonce2_bytes)
             or hex_problem("ntime", submission.ntime, 8)
@@ -235,7 +168,7 @@ class BitcoinSession(PoolSession):
         )
         if problem:
             return problem
-        started = int(job.ntime, 16)
+        started = int(expect(offered.job, BitcoinJob).ntime, 16)
         if not started <= int(submission.ntime, 16) <= max(started, now_s) + MAX_NTIME_AHEAD_S:
             return "ntime out of range"
         if submission.version_bits:
@@ -246,8 +179,7 @@ class BitcoinSession(PoolSession):
 
     def check_work(self, submission: Submission, offered: Offered) -> Verdict:
         """Hash the header and hold it against the difficulty the job was offered at."""
-        job = offered.job
-        assert isinstance(job, BitcoinJob)
+        job = expect(offered.job, BitcoinJob)
         header = block_header(
             job,
             offered.extranonce1,
@@ -265,63 +197,8 @@ class BitcoinSession(PoolSession):
         return Verdict(None, difficulty=offered.difficulty, achieved=achieved, is_block=is_block)
 
 
-class BitcoinMiner(MinerSession):
+class BitcoinMiner(FamilyMiner):
     """The miner's side."""
-
-    speaks = "Bitcoin-style Stratum V1"
-    _SUBSCRIBE, _AUTHORIZE = 1, 2
-
-    def opening(self) -> list[Ask]:
-        """Subscribe, then authorize."""
-        who = self.credentials
-        return [
-            Ask(
-                self._SUBSCRIBE,
-                request(self._SUBSCRIBE, "mining.subscribe", self.subscribe_params()),
-                (Stage.SUBSCRIPTION,),
-            ),
-            Ask(
-                self._AUTHORIZE,
-                request(self._AUTHORIZE, "mining.authorize", [who.username, who.password]),
-                (Stage.AUTHORIZATION,),
-            ),
-        ]
-
-    def subscribe_params(self) -> list[Json]:
-        """What mining.subscribe carries."""
-        return [self.credentials.agent]
-
-    def learn(self, ask: Ask, message: Mapping[str, Json]) -> None:
-        """Keep the extranonce; a login needs nothing but the absence of a refusal."""
-        if ask.id == self._SUBSCRIBE:
-            self.learn_subscription(message.get("result"))
-
-    def learn_subscription(self, value: Json) -> None:
-        """Read mining.subscribe's result."""
-        if not (
-            isinstance(value, list)
-            and len(value) >= 3
-            and isinstance(value[1], str)
-            and isinstance(value[2], int)
-            and not isinstance(value[2], bool)
-            and (is_hex(value[1]) or not value[1])
-            and 1 <= value[2] <= 16
-        ):
-            raise Unexpected("the reply to mining.subscribe has no extranonce and extranonce size")
-        self.extranonce1, self.extranonce2_bytes = value[1], value[2]
-
-    def take(self, message: Mapping[str, Json]) -> Work | None:
-        """Follow difficulty and extranonce; give the job."""
-        params = params_of(message)
-        match message.get("method"):
-            case "mining.set_difficulty" if params and is_number(params[0]):
-                self.difficulty = float(params[0])  # type: ignore[arg-type]
-            case "mining.set_extranonce" if len(params) >= 2 and isinstance(params[0], str):
-                self.extranonce1 = params[0]
-                self.extranonce2_bytes = params[1] if isinstance(params[1], int) else self.extranonce2_bytes
-            case "mining.notify":
-                return self.take_job(params)
-        return None
 
     def take_job(self, params: list[Json]) -> Work | None:
         """Read mining.notify."""

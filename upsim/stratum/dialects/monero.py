@@ -23,8 +23,8 @@ from upsim.stratum.session import (
     Recipe,
     Say,
     Submission,
-    Subscribed,
     Verdict,
+    expect,
     hex_problem,
     rejected,
 )
@@ -176,8 +176,8 @@ class MoneroSession(PoolSession):
         return [encode({"jsonrpc": "2.0", "method": "job", "params": self._body(job)})]
 
     def _body(self, job: Job) -> dict[str, Json]:
-        assert isinstance(job, MoneroJob)
-        blob = bytearray.fromhex(job.blob)
+        work = expect(job, MoneroJob)
+        blob = bytearray.fromhex(work.blob)
         # Every session gets a tree root of its own: miners start at nonce 0, and would all find the same shares.
         blob[_ROOT_AT : _ROOT_AT + 32] = hashlib.sha256(blob[_ROOT_AT : _ROOT_AT + 32] + self.mark.encode()).digest()
         return {
@@ -186,7 +186,7 @@ class MoneroSession(PoolSession):
             "target": target_hex(self.difficulty),
             "algo": "rx/0",
             "height": job.height,
-            "seed_hash": job.seed_hash,
+            "seed_hash": work.seed_hash,
         }
 
     def accept(self, submission: Submission) -> list[bytes]:
@@ -228,8 +228,6 @@ class MoneroSession(PoolSession):
 
 class MoneroMiner(MinerSession):
     """The miner's side."""
-
-    speaks = "Monero's login dialect"
 
     session = ""
 
