@@ -80,33 +80,51 @@ _HEAT: Final = (35, 115)
 """How high the arcs of a day are, from the mildest to the hottest: 0.85 % to 2.8 % for a fan-cooled machine."""
 
 
-@lru_cache(maxsize=2048)
-def _values(seed: int, site: int, level: int, parent: int) -> tuple[Vector, ...]:
-    """The means of the blocks of a parent: the common noise first, then the six, each with all coarser levels in it."""
+@lru_cache(maxsize=4096)
+def _shares(seed: int, site: int, level: int, parent: int) -> tuple[tuple[tuple[int, ...], int], ...]:
+    """The shares of chance of a parent's blocks, and their sum: of the common noise first, then of each of the six."""
+    count = _FANOUT[level]
+    size = count * (NOISES + 1)
+    chance = unpack(f"{size}b", digest(seed, "noise", site, level, parent)[:size])
+    return tuple((chance[i : i + count], sum(chance[i : i + count])) for i in range(0, size, count))
+
+
+def _size(level: int, curve: int) -> int:
+    return LEVELS[level].noise if curve else LEVELS[level].common
+
+
+@lru_cache(maxsize=1024)
+def _means(seed: int, site: int, level: int, parent: int) -> tuple[Vector, ...]:
+    """The means of the noises over each block of a parent, all coarser levels included."""
     count = _FANOUT[level]
     if level + 1 < len(LEVELS):
         outer, index = divmod(parent, _FANOUT[level + 1])
-        mean = _values(seed, site, level + 1, outer)[index]
+        mean = _means(seed, site, level + 1, outer)[index]
     else:
         mean = (0,) * (NOISES + 1)
-    chance = unpack(f"{count * (NOISES + 1)}b", digest(seed, "noise", site, level, parent)[: count * (NOISES + 1)])
     columns = []
-    for curve in range(NOISES + 1):
-        size = LEVELS[level].noise if curve else LEVELS[level].common
-        shares = chance[curve * count : (curve + 1) * count]
-        offset = mean[curve] - size * sum(shares)
-        columns.append([offset + size * count * share for share in shares])
+    for curve, (shares, total) in enumerate(_shares(seed, site, level, parent)):
+        size = _size(level, curve)
+        offset = mean[curve] - size * total
+        size *= count
+        columns.append([offset + size * share for share in shares])
     return tuple(zip(*columns, strict=True))
 
 
-@lru_cache(maxsize=2048)
-def _running(seed: int, site: int, level: int, parent: int) -> tuple[Vector, ...]:
-    """For each block of a parent, the sum over the parent's steps before it."""
-    steps = LEVELS[level].steps
-    sums = [(0,) * (NOISES + 1)]
-    for values in _values(seed, site, level, parent)[:-1]:
-        sums.append(tuple(total + steps * value for total, value in zip(sums[-1], values, strict=True)))
-    return tuple(sums)
+def _noises_before(seed: int, site: int, step: int) -> list[int]:
+    """The sums of the noises over the steps before this one, less whole cycles."""
+    result = [0] * (NOISES + 1)
+    for level, count in enumerate(_FANOUT):
+        # Of this level's shares, those of the blocks before count in full and the present block's for its steps so far.
+        parent, inside = divmod(step, _STEPS[level + 1])
+        if not inside:
+            continue
+        steps = LEVELS[level].steps
+        block, rest = divmod(inside, steps)
+        for curve, (shares, total) in enumerate(_shares(seed, site, level, parent)):
+            so_far = steps * sum(shares[:block]) + rest * shares[block]
+            result[curve] += _size(level, curve) * (count * so_far - inside * total)
+    return result
 
 
 @lru_cache(maxsize=512)
@@ -168,12 +186,7 @@ def before(seed: int, site: int, step: int) -> Vector:
     Args:
         step: minutes since 1970.
     """
-    noise = [0] * (NOISES + 1)
-    for level in range(len(LEVELS)):
-        parent, inside = divmod(step, _STEPS[level + 1])
-        index = inside // LEVELS[level].steps
-        if index:
-            noise = [a + b for a, b in zip(noise, _running(seed, site, level, parent)[index], strict=True)]
+    noise = _noises_before(seed, site, step)
     drift, ambient = _smooth_before(seed, site, step)
     return (step * ONE + drift + noise[0], ambient, *noise[1:])
 
@@ -190,7 +203,7 @@ def rows(seed: int, site: int, level: int, parent: int) -> tuple[Vector, ...]:
     first = parent * _STEPS[level + 1]
     smooth = [_smooth_before(seed, site, first + i * steps) for i in range(_FANOUT[level] + 1)]
     result = []
-    for values, start, end in zip(_values(seed, site, level, parent), smooth, smooth[1:], strict=False):
+    for values, start, end in zip(_means(seed, site, level, parent), smooth, smooth[1:], strict=False):
         common, *noises = [steps * value for value in values]
         result.append((steps * ONE + common + end[0] - start[0], end[1] - start[1], *noises))
     return tuple(result)

@@ -16,11 +16,10 @@ from upsim.clock import MINUTE
 from upsim.fleet import curves
 from upsim.fleet.cells import DARK, KEPT_OFFLINE, SITES, feed_of, site_of
 from upsim.fleet.curves import LEVELS, WIDTH, Vector
-from upsim.fleet.outages import Span, cells_in_outage, outages, own_outages, site_outages
+from upsim.fleet.outages import Span, all_own_outages, outages, own_outages, site_outages
 
 NOTHING: Final[Vector] = (0,) * WIDTH
-_DAY_LEVEL: Final = len(LEVELS) - 1
-_DAY: Final = LEVELS[_DAY_LEVEL].steps
+_DAY: Final = LEVELS[-1].steps
 
 
 def plus(a: Vector, b: Vector) -> Vector:
@@ -79,32 +78,29 @@ def fed(seed: int, feed: int, start: int, end: int) -> Vector:
     return whole if feed >= SITES else minus(whole, _lost(seed, site, site_outages(seed, site, start, end)))
 
 
-@lru_cache(maxsize=2048)
 def own_lost(seed: int, cell: int, start: int, end: int) -> Vector:
     """What a cell loses of what it is fed over the steps start <= step < end; nothing for a cell kept offline."""
-    return _own_lost(seed, cell, start, end)
-
-
-def _own_lost(seed: int, cell: int, start: int, end: int) -> Vector:
     if cell >= KEPT_OFFLINE or start >= end:
         return NOTHING
     return _lost(seed, site_of(cell), own_outages(seed, cell, start, end))
 
 
 @lru_cache(maxsize=1024)
-def lost_in(seed: int, start: int, end: int) -> tuple[tuple[int, Vector], ...]:
-    """What the scheduled cells lose of what they are fed over start <= step < end: those that lose anything.
+def flapping_lost(seed: int, cell: int, start: int, end: int) -> Vector:
+    """own_lost of a flapping cell, remembered: there are many outages in it."""
+    return own_lost(seed, cell, start, end)
 
-    As all sums of the milliseconds' kind, times milliseconds.
+
+@lru_cache(maxsize=1024)
+def all_own_lost(seed: int, start: int, end: int) -> tuple[tuple[int, Vector], ...]:
+    """own_lost of each scheduled cell that loses anything over the steps start <= step < end.
+
+    A cell may occur more than once, for one part of its loss each time.
     """
-    day = start // _DAY
-    near = cells_in_outage(seed, day * _DAY, (day + 1) * _DAY) if end <= (day + 1) * _DAY else range(SITES * 128)
-    result = []
-    for cell in near:
-        lost = _own_lost(seed, cell, start, end)
-        if any(lost):
-            result.append((cell, times(lost, MINUTE)))
-    return tuple(result)
+    return tuple(
+        (cell, curves.between(seed, site_of(cell), first, last))
+        for cell, first, last in all_own_outages(seed, start, end)
+    )
 
 
 def _to_the_millisecond(by_steps: Callable[[int, int], Vector], start: int, end: int) -> Vector:

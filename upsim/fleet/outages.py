@@ -71,7 +71,7 @@ _DAY: Final = 1440
 NETWORK: Final = Plan("network", 128 * _DAY, 128, (Length(256, 2, 20),), 1)
 SITE: Final = Plan("site", 64 * _DAY, 128, (Length(256, 5, 90),), SITES)
 RACK: Final = Plan("rack", 32 * _DAY, 128, (Length(256, 10, 180),), SITES * RACKS)
-SLOT: Final = Plan("slot", 12 * _DAY, 256, (Length(179, 2, 9), Length(56, 10, 120), Length(21, 240, 1440)), SCHEDULED)
+SLOT: Final = Plan("slot", 24 * _DAY, 256, (Length(154, 2, 9), Length(64, 20, 180), Length(38, 240, 1440)), SCHEDULED)
 PLANS: Final = (NETWORK, SITE, RACK, SLOT)
 
 _TOGETHER: Final = 8
@@ -193,19 +193,39 @@ def _flaps(seed: int, cell: int, start: int, end: int) -> Iterator[Span]:
             yield span
 
 
-@lru_cache(maxsize=128)
-def cells_in_outage(seed: int, start: int, end: int) -> tuple[int, ...]:
-    """The scheduled cells that have outages of their own (rack or slot) within start <= step < end, ascending."""
-    found: set[int] = set()
+class CellSpan(NamedTuple):
+    """An outage of a cell's own: start <= step < end."""
+
+    cell: int
+    start: int
+    end: int
+
+
+@lru_cache(maxsize=64)
+def _own_outages_of_day(seed: int, day: int) -> tuple[CellSpan, ...]:
+    first, last = day * _DAY, (day + 1) * _DAY
+    spans: dict[int, list[Span]] = {}
     for plan, width in ((RACK, SLOTS), (SLOT, 1)):
         for group in range(plan.nodes // _TOGETHER):
             stagger = _stagger(plan, group)
-            for epoch in range((start + stagger) // plan.epoch, (end - 1 + stagger) // plan.epoch + 1):
-                for index, span in enumerate(_epoch(seed, plan, group, epoch)):
-                    if span and span[0] < end and span[1] > start:
-                        node = group * _TOGETHER + index
-                        found.update(range(node * width, (node + 1) * width))
-    return tuple(sorted(found))
+            for epoch in range((first + stagger) // plan.epoch, (last - 1 + stagger) // plan.epoch + 1):
+                for node, span in enumerate(_epoch(seed, plan, group, epoch), group * _TOGETHER):
+                    if span and span[0] < last and span[1] > first:
+                        for cell in range(node * width, (node + 1) * width):
+                            spans.setdefault(cell, []).append(span)
+    return tuple(
+        CellSpan(cell, start, end)
+        for cell, found in sorted(spans.items())
+        for start, end in _less(_united(found, first, last), site_outages(seed, site_of(cell), first, last))
+    )
+
+
+def all_own_outages(seed: int, start: int, end: int) -> Iterator[CellSpan]:
+    """The own_outages of all scheduled cells within start <= step < end, day by day, and cell by cell in a day."""
+    for day in range(start // _DAY, (end - 1) // _DAY + 1):
+        for cell, first, last in _own_outages_of_day(seed, day):
+            if first < end and last > start:
+                yield CellSpan(cell, max(first, start), min(last, end))
 
 
 def observed_step(now: Instant) -> int:
@@ -225,7 +245,7 @@ def _down(seed: int, step: int) -> frozenset[int]:
     for site in range(SITES):
         if site_outages(seed, site, step, step + 1):
             down.update(range(site * RACKS * SLOTS, (site + 1) * RACKS * SLOTS))
-    down.update(cells_in_outage(seed, step, step + 1))
+    down.update(span.cell for span in all_own_outages(seed, step, step + 1))
     return frozenset(down)
 
 
