@@ -26,6 +26,10 @@ def _text(text: str) -> str:
     return text
 
 
+def _path(text: str) -> Path:
+    return Path(_text(text))
+
+
 def _number(least: int, most: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         if not re.fullmatch(r"-?\d{1,19}", text) or not least <= int(text) <= most:
@@ -78,7 +82,7 @@ class Config:
     fixture: str = _setting("demo", "NAME|PATH", _text, "What a new world holds: demo, empty, or your own file.")
     seed: int = _setting(1, "N", _number(0, 2**63 - 1), "What chance follows from: the same seed, the same hashrates.")
     ready_file: Path | None = _setting(
-        None, "PATH", lambda text: Path(_text(text)), "Write URL, process id and keys there, as JSON, once it answers."
+        None, "PATH", _path, "Write URL, process id and keys there, as JSON, once it answers."
     )
     rate_limit: bool = _setting(True, "on|off", _switch, "off: requests are counted and reported, but never refused.")
     limits_storage: str | None = _setting(

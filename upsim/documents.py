@@ -1,7 +1,7 @@
 """Reads the YAML documents that upsim is told things by: the spec, the fixtures.
 
 Parsing YAML takes far longer than anything else at start-up, so the parsed form is kept as JSON beside the byte code,
-as Python keeps its own, under a name that follows from the text. Where that cannot be written, nothing is lost but time.
+as Python keeps its own, under a name that follows from the text. Where it cannot be written, only time is lost.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Final
@@ -18,20 +19,26 @@ CACHE_FORMAT: Final = "1"
 """Part of the name of what is kept; raised when the parsed form changes."""
 
 
-def load(source: Traversable) -> Any:
+def load(source: Traversable, check: Callable[[Any], None] | None = None, salt: bytes = b"") -> Any:
     """The document's content: mappings, lists, text, numbers. Times stay text.
+
+    Args:
+        check: raises where the content is not what it has to be. What passed once is not checked again.
+        salt: what the check depends on.
 
     Raises:
         OSError: it cannot be read.
         ValueError: it is not YAML; the text says line and reason.
     """
     text = source.read_bytes()
-    name = hashlib.blake2b(text, digest_size=12, person=CACHE_FORMAT.encode()).hexdigest()
+    name = hashlib.blake2b(text + salt, digest_size=12, person=CACHE_FORMAT.encode()).hexdigest()
     kept = source.parent / "__pycache__" / f"{source.name}.{name}.json" if isinstance(source, Path) else None
     if kept is not None:
         with contextlib.suppress(OSError, ValueError):
             return json.loads(kept.read_bytes())
     content = parse(text)
+    if check is not None:
+        check(content)
     if kept is not None:
         with contextlib.suppress(OSError):
             kept.parent.mkdir(exist_ok=True)
@@ -96,10 +103,9 @@ def _loader() -> Any:
     import yaml
 
     base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    loader = type("Loader", (base,), {})
     # "2026-01-05" is text here: JSON, which the parsed form is kept as, has no times.
-    loader.yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in base.yaml_implicit_resolvers.items()
+    resolvers = {
+        first: [(tag, pattern) for tag, pattern in known if tag != "tag:yaml.org,2002:timestamp"]
+        for first, known in base.yaml_implicit_resolvers.items()
     }
-    return loader
+    return type("Loader", (base,), {"yaml_implicit_resolvers": resolvers})

@@ -13,9 +13,8 @@ from flask import Flask, Response, g, request
 from werkzeug.routing import Map
 
 from upsim import spec
-from upsim.api import admission, errors, overview, params, pools, profiles, workers
+from upsim.api import admission, errors, limits, overview, params, pools, profiles, workers
 from upsim.api.call import Call, Reply
-from upsim.api.limits import RateLimit
 from upsim.api.render import encode
 from upsim.config import Config
 from upsim.errors import ScopeMissing
@@ -63,7 +62,6 @@ def create_app(universe: Universe, config: Config) -> Flask:
     app = Flask("upsim", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.url_map = Map(strict_slashes=True, merge_slashes=False, host_matching=False)
-    limit = RateLimit(app, universe.store, config.limits_storage, refuse=config.rate_limit)
     errors.install(app)
 
     def admit() -> None:
@@ -71,21 +69,21 @@ def create_app(universe: Universe, config: Config) -> Flask:
             return
         caller = admission.find_caller(universe.store, admission.key_of(request))
         world = universe.world(caller.world)
-        now = world.now()
+        now = world.now()  # one instant for key, window and headers
         address = admission.client_address(
             request.remote_addr or "", request.headers.getlist("X-Forwarded-For"), config.trusted_proxy
         )
         admission.check_key(caller, now, address)
-        g.caller, g.world = caller, world
-        limit.admit(caller, now)
+        g.caller, g.world, g.now = caller, world, now
 
     def account_for(response: Response) -> Response:
-        standing = g.get("standing")
+        standing = limits.standing()
         if standing is not None:
             standing.write(response)
         return response
 
     app.before_request(admit)
+    limits.install(app, universe.store, config.limits_storage, refuse=config.rate_limit)
     app.after_request(account_for)
     for operation in spec.operations():
         app.add_url_rule(

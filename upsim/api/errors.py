@@ -56,12 +56,13 @@ def error_response(status: int, message: str) -> Response:
 
 def install(app: Flask) -> None:
     """Make every failure of the app, foreseen or not, an error of that shape."""
-    app.register_error_handler(errors.UpsimError, _refusal)
+    app.register_error_handler(errors.UpsimError, response_to)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _crash)
 
 
-def _refusal(error: errors.UpsimError) -> Response:
+def response_to(error: errors.UpsimError) -> Response:
+    """The refusal as it is answered."""
     response = error_response(status_of(error), str(error))
     if isinstance(error, errors.RateLimited):
         response.headers["Retry-After"] = str(error.retry_after_s)

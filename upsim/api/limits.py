@@ -7,13 +7,14 @@ wrong one: so the window's number, by the world's clock, is part of the limit's 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from flask import Flask, Response, g
 from flask_limiter import Limiter, RateLimitExceeded
 from limits.storage import Storage, storage_from_string
 
-from upsim.clock import SECOND, Instant
+from upsim.api import errors
+from upsim.clock import SECOND
 from upsim.errors import ConfigError, RateLimited
 from upsim.model import Caller, ObjectId, WorldId
 from upsim.rules.tiers import requests_allowed, window_at, window_start
@@ -41,65 +42,60 @@ class Standing:
         response.headers["X-RateLimit-Reset"] = str(self.reset_at_s)
 
 
-class RateLimit:
-    """Counts each authenticated request and refuses those over the limit."""
+def install(app: Flask, store: Store, storage_url: str | None, *, refuse: bool) -> None:
+    """Count each admitted request of the app (one with `g.caller`) and refuse those over the limit.
 
-    def __init__(self, app: Flask, store: Store, storage_url: str | None, *, refuse: bool) -> None:
-        """Prepare the limit for the app.
+    Must come after the hook that admits, since hooks run in the order in which they were added.
 
-        Args:
-            storage_url: one of Flask-Limiter's storages; None counts in the store itself.
-            refuse: false lets every request pass, counted all the same.
+    Args:
+        storage_url: one of Flask-Limiter's storages; None counts in the store itself.
+        refuse: false lets every request pass, counted all the same.
 
-        Raises:
-            ConfigError: the storage cannot be used.
-        """
-        self._refuse = refuse
-        try:
-            limiter = Limiter(
-                key_func=_key,
-                app=app,
-                storage_uri="upsim://",
-                storage_options={"store": store, "inner": storage_url},  # type: ignore[dict-item]  # passed through
-                strategy="fixed-window",
-                auto_check=False,
-                headers_enabled=False,
-                request_identifier=lambda: "v1",  # unknown paths count too, though no endpoint is theirs
-            )
-        except Exception as error:
-            raise ConfigError(f"limits-storage: cannot use {storage_url}: {error}") from error
-        self._limiter = limiter
-        # "per day" is only how long an outside storage keeps a window's count: longer than any world stands still.
-        self._limit = limiter.shared_limit(lambda: f"{g.allowed} per day", scope="user", key_func=_key)
+    Raises:
+        ConfigError: the storage cannot be used.
+    """
 
-    def admit(self, caller: Caller, now: Instant) -> Standing:
-        """Count this request.
+    def limit() -> str:
+        # "per day" is only how long an outside storage keeps a window's count: longer than most clocks stand still.
+        return f"{g.allowed if refuse else _NEVER} per day"
 
-        Raises:
-            RateLimited: it is one too many; the standing is on `g.standing` all the same.
-        """
-        window = window_at(now)
-        g.allowed = requests_allowed(caller.account, window)
-        g.hit_key = f"{caller.world.id}:{caller.world.generation}:{caller.account.id}:{window}"
-        refused = False
-        try:
-            with self._limit:
-                pass
-        except RateLimitExceeded:
-            refused = self._refuse
-        current = self._limiter.current_limit
-        allowed = current.limit.amount if current else g.allowed
-        reset_at_s = window_start(window + 1) // SECOND
-        g.standing = Standing(allowed, g.hits, reset_at_s)
-        if refused:
-            raise RateLimited(allowed, max(1, -(-(reset_at_s * SECOND - now) // SECOND)))
-        standing: Standing = g.standing
-        return standing
+    def key() -> str:
+        caller: Caller = g.caller
+        g.window = window_at(g.now)
+        g.allowed = requests_allowed(caller.account, g.window)
+        return f"{caller.world.id}:{caller.world.generation}:{caller.account.id}:{g.window}"
+
+    try:
+        limiter = Limiter(
+            key_func=key,
+            app=app,
+            application_limits=[limit],
+            storage_uri="upsim://",
+            storage_options={"store": store, "inner": storage_url},  # type: ignore[dict-item]  # handed to the storage
+            strategy="fixed-window",
+            headers_enabled=False,
+            request_identifier=lambda: "v1",  # unknown paths count too, though no endpoint is theirs
+        )
+    except Exception as error:
+        raise ConfigError(f"limits-storage: cannot use {storage_url}: {error}") from error
+    limiter.request_filter(lambda: "caller" not in g)
+    app.register_error_handler(RateLimitExceeded, _refuse)
 
 
-def _key() -> str:
-    key: str = g.hit_key
-    return key
+def standing() -> Standing | None:
+    """Where the present request's user stands; None where the request was not admitted."""
+    if "hits" not in g:
+        return None
+    return Standing(g.allowed, g.hits, window_start(g.window + 1) // SECOND)
+
+
+_NEVER: Final = 1_000_000_000
+"""A limit that nobody reaches in a minute."""
+
+
+def _refuse(_: Exception) -> Response:
+    milliseconds = window_start(g.window + 1) - g.now
+    return errors.response_to(RateLimited(g.allowed, max(1, -(-milliseconds // SECOND))))
 
 
 class _CountingStorage(Storage):

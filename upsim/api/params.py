@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from flask import Request
 
@@ -77,10 +77,7 @@ def _check(schema: Schema, *, defaults: bool = True) -> Check:
     return compiled
 
 
-_KEYWORDS = frozenset(
-    "type enum const pattern minLength maxLength minimum maximum required properties items minItems maxItems"
-    " uniqueItems anyOf oneOf allOf not if then else default description minProperties".split()
-)
+_FOR_OTHERS: Final = frozenset({"example", "examples", "format", "writeOnly", "readOnly", "deprecated", "title"})
 
 
 def _bare(schema: Any) -> Any:
@@ -95,7 +92,7 @@ def _bare(schema: Any) -> Any:
             bare[keyword] = {name: _bare(part) for name, part in value.items()}
         elif keyword in ("enum", "const", "default", "required", "description"):
             bare[keyword] = value
-        elif keyword in _KEYWORDS:
+        elif keyword not in _FOR_OTHERS and not keyword.startswith("x-"):
             bare[keyword] = _bare(value)
     return bare
 
@@ -116,7 +113,9 @@ def _explain(error: Any) -> NoReturn:
     field = _spelt(path) or "body"
     if rule == "required":
         missing = [name for name in wanted if name not in value]
-        raise InvalidInput(_spelt([*path, missing[0]]), "is required." + (f" {allowed}" if not path and allowed else ""))
+        raise InvalidInput(
+            _spelt([*path, missing[0]]), "is required." + (f" {allowed}" if not path and allowed else "")
+        )
     if rule == "type":
         kinds = wanted if isinstance(wanted, list) else [wanted]
         problem = f"must be {' or '.join(_KINDS[kind] for kind in kinds)}, got {_shown(value)}."

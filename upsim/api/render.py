@@ -109,6 +109,7 @@ def profile(view: ProfileView) -> Json:
 def worker(view: WorkerView) -> Json:
     """A worker as it is at this instant."""
     one, reading = view.worker, view.reading
+    shares = reading.shares
     return {
         "_id": one.id,
         "name": one.name,
@@ -117,7 +118,7 @@ def worker(view: WorkerView) -> Json:
         "profile_name": view.profile_name,
         "status": "online" if reading.online else "offline",
         "hashrate": reading.hashrate,
-        "shares": {"accepted": reading.accepted, "stale": reading.stale, "rejected": reading.rejected},
+        "shares": {"accepted": shares.accepted, "stale": shares.stale, "rejected": shares.rejected},
         "pool_id": view.pool.id if view.pool else None,
         "pool_name": view.pool.name if view.pool else None,
         "uptime_seconds": reading.uptime_s,

@@ -70,7 +70,14 @@ def create_pool(world: World, account: Account, name: str, target: PoolTarget) -
         updated_at=now,
     )
     profile = Profile(
-        new_id(world, "profile"), account.id, f"Default {target.algorithm}", target.algorithm, (pool.id,), True, now, now
+        new_id(world, "profile"),
+        account.id,
+        f"Default {target.algorithm}",
+        target.algorithm,
+        (pool.id,),
+        True,
+        now,
+        now,
     )
     return Created(pool, world.store.add_pool(world.id, pool, at_most, profile))
 

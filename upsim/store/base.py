@@ -345,6 +345,9 @@ class Store(Protocol):
     def list_workers(self, world: WorldId, account_id: ObjectId, which: WorkerFilter, span: Span) -> Page[Worker]:
         """A page of the account's workers."""
 
+    def list_algorithms(self, world: WorldId, account_id: ObjectId) -> list[str]:
+        """The algorithms of the account's workers, in alphabetical order."""
+
     def get_worker(self, world: WorldId, account_id: ObjectId, worker_id: ObjectId) -> Worker | None:
         """The account's worker of that id, or None."""
 

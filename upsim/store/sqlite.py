@@ -416,14 +416,25 @@ class SQLiteStore:
         if which.down is not None:
             down = which.down
             offline = (
-                "(created_at > ? OR (retired_at IS NOT NULL AND retired_at <= ?)"
-                f" OR cell IN ({_marks(down.cells)}))"
+                f"(created_at > ? OR (retired_at IS NOT NULL AND retired_at <= ?) OR cell IN ({_marks(down.cells)}))"
             )
             values = (down.at, down.at, *sorted(down.cells))
             where.add(offline if down.offline else f"NOT {offline}", *values)
         with self._engine.read(snapshot=True) as db:
             found, total = where.page(db, "workers", rows.WORKER, span)
         return Page([rows.read_worker(row) for row in found], total)
+
+    def list_algorithms(self, world: WorldId, account_id: ObjectId) -> list[str]:
+        # A walk from one algorithm to the next in their index: SELECT DISTINCT would read every worker.
+        with self._engine.read() as db:
+            found = db.execute(
+                "WITH RECURSIVE mined (algorithm) AS (SELECT min(algorithm) FROM workers WHERE world = ?1 AND"
+                " account_id = ?2 UNION ALL SELECT (SELECT min(algorithm) FROM workers WHERE world = ?1 AND"
+                " account_id = ?2 AND algorithm > mined.algorithm) FROM mined WHERE mined.algorithm IS NOT NULL)"
+                " SELECT algorithm FROM mined WHERE algorithm IS NOT NULL",
+                (world, account_id),
+            ).fetchall()
+        return [row[0] for row in found]
 
     def get_worker(self, world: WorldId, account_id: ObjectId, worker_id: ObjectId) -> Worker | None:
         with self._engine.read() as db:

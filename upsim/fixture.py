@@ -1,0 +1,288 @@
+"""What a world begins with: reads a fixture file and makes it accounts, keys, pools, profiles and workers.
+
+A mistake in a file is answered with file, line and reason. The same file gives the same content, ids included.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, Final
+
+from upsim import documents
+from upsim.algorithms import ALGORITHMS
+from upsim.clock import MINUTE, Instant, parse_iso
+from upsim.errors import ConfigError
+from upsim.fleet import HARDWARE, Event, EventKind, cell_at, cell_now, device
+from upsim.ids import digest_of, hint_of, object_id
+from upsim.model import Account, ApiKey, Health, HealthStatus, ObjectId, Pool, Profile, Scope, Tier, Worker
+from upsim.store.base import Content
+
+_NUMBER: Final = re.compile(r"\{n(?::0([1-9]))?\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Fixture:
+    """A world's beginning.
+
+    Attributes:
+        name: what it was asked for by.
+        digest: follows from its text: two of one digest are the same.
+        content: all of it, its keys included.
+        secrets: the keys themselves, in the order of content.keys; memorable, and the same for everybody.
+    """
+
+    name: str
+    description: str
+    digest: str
+    content: Content = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
+
+
+def load(name: str) -> Fixture:
+    """Read a fixture: one of upsim's own by name, or a file by its path.
+
+    Raises:
+        ConfigError: there is none, or there is a mistake in it.
+    """
+    source: Traversable
+    if re.fullmatch(r"[a-z0-9-]+", name) and name in names():
+        source = files("upsim_fixtures") / f"{name}.yaml"
+    else:
+        source = Path(name)
+    schema = (files("upsim_fixtures") / "schema.yaml").read_bytes()
+    try:
+        text = source.read_bytes()
+        document = documents.load(source, lambda content: _check(content, schema), schema)
+        return _Reader(name, text, document).fixture()
+    except OSError as error:
+        raise ConfigError(
+            f"fixture: {name!r} is neither one of upsim's own ({', '.join(names())}) nor a file that can be read:"
+            f" {error.strerror or error}."
+        ) from error
+    except _Mistake as mistake:
+        line = documents.line_of(text, mistake.path)
+        raise ConfigError(f"fixture: {name}, line {line}: {mistake}") from mistake
+    except ValueError as error:
+        raise ConfigError(f"fixture: {name}, {error}") from error
+
+
+def names() -> tuple[str, ...]:
+    """The fixtures that come with upsim."""
+    found = (entry.name for entry in files("upsim_fixtures").iterdir())
+    return tuple(sorted(name[:-5] for name in found if name.endswith(".yaml") and name != "schema.yaml"))
+
+
+class _Mistake(Exception):
+    """Something is wrong at a path of the document."""
+
+    def __init__(self, path: list[str | int], reason: str) -> None:
+        self.path = path
+        super().__init__(reason)
+
+
+def _check(content: Any, schema: bytes) -> None:
+    import fastjsonschema
+
+    try:
+        fastjsonschema.compile(documents.parse(schema))(content)
+    except fastjsonschema.JsonSchemaValueException as error:
+        path = [int(step) if str(step).isdigit() else step for step in list(error.path)[1:]]
+        reason = error.message.removeprefix("data.").removeprefix("data")
+        allowed = (error.definition or {}).get("description")
+        raise _Mistake(path, f"{reason.strip()}{f' ({allowed})' if allowed else ''}.") from error
+
+
+class _Reader:
+    """One reading of one document."""
+
+    def __init__(self, name: str, text: bytes, document: Mapping[str, Any]) -> None:
+        self._name = name
+        self._digest = hashlib.blake2b(text, digest_size=8).hexdigest()
+        self._document = document
+        self._opened = _instant(document["opened"], ["opened"])
+        self._secrets: list[str] = []
+
+    def fixture(self) -> Fixture:
+        accounts: list[Account] = []
+        keys: list[ApiKey] = []
+        pools: list[Pool] = []
+        profiles: list[Profile] = []
+        rows: list[tuple[Account, Mapping[str, Profile], Mapping[str, Any], list[str | int]]] = []
+        for number, entry in enumerate(self._document["accounts"]):
+            path: list[str | int] = ["accounts", number]
+            account = Account(self._id("account", entry["name"]), entry["name"], Tier(entry["tier"]), self._opened)
+            if any(account.name == other.name for other in accounts):
+                raise _Mistake([*path, "name"], f"the account {account.name!r} is there twice.")
+            accounts.append(account)
+            keys += [self._key(account, key, [*path, "keys", i]) for i, key in enumerate(entry.get("keys", ()))]
+            own_pools = self._pools(account, entry, path)
+            own_profiles = self._profiles(account, entry, own_pools, path)
+            pools += own_pools.values()
+            profiles += own_profiles.values()
+            rows += [
+                (account, own_profiles, row, [*path, "workers", i]) for i, row in enumerate(entry.get("workers", ()))
+            ]
+        workers = tuple(worker for group in rows for worker in self._workers(*group))
+        content = Content(tuple(accounts), tuple(keys), tuple(pools), tuple(profiles), workers)
+        return Fixture(
+            self._name, self._document["description"], self._digest, content, tuple(self._secrets)
+        )  # fmt: skip
+
+    def _id(self, *entity: object, at: Instant | None = None) -> ObjectId:
+        return ObjectId(object_id(self._opened if at is None else at, "fixture", *entity))
+
+    def _key(self, account: Account, entry: Mapping[str, Any], path: list[str | int]) -> ApiKey:
+        secret = entry["key"]
+        if secret in self._secrets:
+            raise _Mistake([*path, "key"], f"the key {secret} is there twice.")
+        self._secrets.append(secret)
+        networks = tuple(entry.get("addresses", ()))
+        for network in networks:
+            try:
+                ipaddress.ip_network(network, strict=False)
+            except ValueError as error:
+                raise _Mistake([*path, "addresses"], f"{network!r} is neither an address nor a network.") from error
+        return ApiKey(
+            id=self._id("key", account.name, secret),
+            account_id=account.id,
+            name=entry.get("name", "key"),
+            digest=digest_of(secret),
+            hint=hint_of(secret),
+            scopes=frozenset(Scope(scope) for scope in entry.get("scopes", tuple(Scope))),
+            networks=networks,
+            created_at=self._opened,
+            expires_at=_instant(entry["expires"], [*path, "expires"]) if "expires" in entry else None,
+        )
+
+    def _pools(self, account: Account, entry: Mapping[str, Any], path: list[str | int]) -> dict[str, Pool]:
+        pools: dict[str, Pool] = {}
+        for number, pool in enumerate(entry.get("pools", ())):
+            at = Instant(self._opened + number * MINUTE)
+            name, algorithm = pool["name"], pool["algorithm"]
+            if name in pools:
+                raise _Mistake([*path, "pools", number, "name"], f"the pool {name!r} is there twice.")
+            if algorithm not in ALGORITHMS:
+                raise _Mistake(
+                    [*path, "pools", number, "algorithm"],
+                    f"{algorithm!r} is no algorithm; there are {', '.join(ALGORITHMS)}.",
+                )
+            status = HealthStatus(pool.get("health", "unknown"))
+            health = {
+                HealthStatus.UNKNOWN: Health(),
+                HealthStatus.HEALTHY: Health(status, at, None, 0, 20),
+                HealthStatus.UNHEALTHY: Health(status, at, "connectivity: connection refused", 1, None),
+            }[status]
+            pools[name] = Pool(
+                id=self._id("pool", account.name, name, at=at),
+                account_id=account.id,
+                name=name,
+                algorithm=algorithm,
+                host=pool["host"],
+                port=pool["port"],
+                tls=pool.get("tls", False),
+                username=pool["username"],
+                password=pool.get("password", "x"),
+                health=health,
+                created_at=at,
+                updated_at=at,
+            )
+        return pools
+
+    def _profiles(
+        self, account: Account, entry: Mapping[str, Any], pools: Mapping[str, Pool], path: list[str | int]
+    ) -> dict[str, Profile]:
+        profiles: dict[str, Profile] = {}
+        chosen: dict[str, str] = {}
+        for number, profile in enumerate(entry.get("profiles", ())):
+            here = [*path, "profiles", number]
+            name = profile["name"]
+            if name in profiles:
+                raise _Mistake([*here, "name"], f"the profile {name!r} is there twice.")
+            for held in profile["pools"]:
+                if held not in pools:
+                    raise _Mistake([*here, "pools"], f"there is no pool {held!r} in account {account.name!r}.")
+            algorithms = {pools[held].algorithm for held in profile["pools"]}
+            if len(algorithms) != 1 or len(set(profile["pools"])) != len(profile["pools"]):
+                raise _Mistake(
+                    [*here, "pools"], "the pools of a profile must be of one algorithm, and each listed once."
+                )
+            algorithm = algorithms.pop()
+            if profile.get("default") and profiles.get(chosen.get(algorithm, "")) is not None:
+                first = profiles[chosen[algorithm]]
+                profiles[first.name] = replace(first, is_default=False)
+            is_default = profile.get("default", algorithm not in chosen)
+            if is_default or algorithm not in chosen:
+                is_default, chosen[algorithm] = True, name
+            at = Instant(self._opened + number * MINUTE)
+            ids = tuple(pools[held].id for held in profile["pools"])
+            profiles[name] = Profile(
+                self._id("profile", account.name, name, at=at), account.id, name, algorithm, ids, is_default, at, at
+            )
+        return profiles
+
+    def _workers(
+        self, account: Account, profiles: Mapping[str, Profile], row: Mapping[str, Any], path: list[str | int]
+    ) -> Iterator[Worker]:
+        if row["model"] not in HARDWARE:
+            raise _Mistake([*path, "model"], f"{row['model']!r} is no hardware model; there are {', '.join(HARDWARE)}.")
+        hardware = HARDWARE[row["model"]]
+        profile = profiles.get(row["profile"])
+        if profile is None:
+            raise _Mistake([*path, "profile"], f"there is no profile {row['profile']!r} in account {account.name!r}.")
+        if profile.algorithm != hardware.algorithm:
+            raise _Mistake(
+                [*path, "profile"],
+                f"{row['model']} mines {hardware.algorithm}, the profile is for {profile.algorithm}.",
+            )
+        count = row.get("count", 1)
+        if count > 1 and not _NUMBER.search(row["name"]):
+            raise _Mistake([*path, "name"], "a row of workers needs {n} in its name, so that each has its own.")
+        joined = _instant(row["joined"], [*path, "joined"]) if "joined" in row else self._opened
+        retired = _instant(row["retired"], [*path, "retired"]) if "retired" in row else None
+        first, every, state = row.get("first", 1), row.get("every", 0) * MINUTE, row.get("state", "auto")
+        # A row fills its site rack by rack, from a place of its own, so that two rows seldom share a slot.
+        start = int(hashlib.blake2b(row["name"].encode(), digest_size=2).hexdigest(), 16)
+        site = row.get("site", start % 4)
+        for number in range(count):
+            name = _numbered(row["name"], first + number)
+            at = Instant(joined + number * every)
+            worker_id = self._id("worker", account.name, name, at=at)
+            place = (start + number) % 128
+            box = device(
+                worker_id, row["model"], joined_at=at, retired_at=retired, cell=cell_at(site, place // 8, place % 8)
+            )
+            history = () if state == "auto" else (Event(at, EventKind(state)),)
+            yield Worker(
+                id=worker_id,
+                account_id=account.id,
+                name=name,
+                algorithm=hardware.algorithm,
+                profile_id=profile.id,
+                model=row["model"],
+                nominal=box.nominal,
+                home=box.cell,
+                cell=cell_now(box, history, at),
+                weights=box.weights,
+                created_at=at,
+                updated_at=at,
+                retired_at=retired,
+                history=tuple((event.at, event.kind, event.value, event.profile) for event in history),
+            )
+
+
+def _numbered(pattern: str, number: int) -> str:
+    return _NUMBER.sub(lambda found: f"{number:0{found[1] or 1}}", pattern)
+
+
+def _instant(text: str, path: list[str | int]) -> Instant:
+    try:
+        return parse_iso(text)
+    except ValueError as error:
+        raise _Mistake(path, f"{text!r} is no time.") from error

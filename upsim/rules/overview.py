@@ -1,0 +1,67 @@
+"""Counts at a glance. Hashrates of different algorithms are never added: a hash of one is no hash of the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from upsim.algorithms import ALGORITHMS
+from upsim.fleet import fleet_reading
+from upsim.model import Account
+from upsim.rules.fleets import sums_of
+from upsim.store.base import PoolCounts
+from upsim.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What there is of one algorithm; hashrate in its unit per second."""
+
+    algorithm: str
+    workers_total: int
+    workers_online: int
+    pools: PoolCounts
+    hashrate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Counts in all, and a block for each algorithm there is anything of."""
+
+    blocks: tuple[Block, ...]
+
+    @property
+    def workers_total(self) -> int:
+        """All workers."""
+        return sum(block.workers_total for block in self.blocks)
+
+    @property
+    def workers_online(self) -> int:
+        """Those online."""
+        return sum(block.workers_online for block in self.blocks)
+
+    @property
+    def pools(self) -> PoolCounts:
+        """All pools."""
+        return PoolCounts(
+            sum(block.pools.total for block in self.blocks),
+            sum(block.pools.healthy for block in self.blocks),
+            sum(block.pools.unhealthy for block in self.blocks),
+        )
+
+
+def get_overview(world: World, account: Account) -> Overview:
+    """The account's overview. Source: reference, GET /v1/overview."""
+    now = world.now()
+    pools = world.store.count_pools(world.id, account.id)
+    mined = set(world.store.list_algorithms(world.id, account.id))
+    blocks = []
+    for algorithm in ALGORITHMS:
+        if algorithm not in mined and algorithm not in pools:
+            continue
+        counts = pools.get(algorithm, PoolCounts(0, 0, 0))
+        if algorithm in mined:
+            found = fleet_reading(world.seed, sums_of(world, account, algorithm), now)
+            blocks.append(Block(algorithm, found.workers, found.online, counts, found.hashrate))
+        else:
+            blocks.append(Block(algorithm, 0, 0, counts, 0))
+    return Overview(tuple(blocks))

@@ -1,0 +1,65 @@
+"""Hashrate over time: of one worker, or of all of an account's workers of one algorithm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from upsim import fleet
+from upsim.errors import InvalidInput
+from upsim.fleet import RANGES, Point
+from upsim.model import Account, ObjectId
+from upsim.rules.fleets import device_of, history_of, sums_of
+from upsim.rules.workers import require_worker
+from upsim.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A series as it was asked for.
+
+    Attributes:
+        algorithm: what was mined; None where there is no worker to mine anything.
+        points: (timestamp in Unix seconds, H/s), oldest first.
+    """
+
+    algorithm: str | None
+    time_range: str
+    hours: int
+    granularity_s: int
+    points: tuple[Point, ...]
+
+
+def worker_series(
+    world: World, account: Account, worker_id: ObjectId, time_range: str, algorithm: str | None
+) -> Series:
+    """One worker's hashrate over a range.
+
+    Raises:
+        NotFound: the account has no such worker.
+        InvalidInput: an algorithm is named, and it is not the worker's.
+    """
+    worker = require_worker(world, account, worker_id)
+    if algorithm not in (None, worker.algorithm):
+        raise InvalidInput("algorithm", f"worker {worker.name!r} mines {worker.algorithm}, not {algorithm}.")
+    found = fleet.worker_series(world.seed, time_range, device_of(worker), history_of(worker), world.now())
+    return Series(worker.algorithm, time_range, found.hours, found.granularity, found.points)
+
+
+def fleet_series(world: World, account: Account, time_range: str, algorithm: str | None) -> Series:
+    """The hashrate of all the account's workers of an algorithm over a range.
+
+    Raises:
+        InvalidInput: no algorithm is named, and there are workers of several: their hashrates cannot be added.
+    """
+    if algorithm is None:
+        mined = world.store.list_algorithms(world.id, account.id)
+        if len(mined) > 1:
+            raise InvalidInput(
+                "algorithm", f"is required, since there are workers of several: name one of {', '.join(mined)}."
+            )
+        algorithm = mined[0] if mined else None
+    if algorithm is None:
+        empty = RANGES[time_range]
+        return Series(None, time_range, empty.hours, empty.granularity, ())
+    found = fleet.series(world.seed, time_range, sums_of(world, account, algorithm), world.now())
+    return Series(algorithm, time_range, found.hours, found.granularity, found.points)

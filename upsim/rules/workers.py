@@ -1,0 +1,108 @@
+"""Workers: which there are, what each does at this instant, and which profile they mine on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from upsim.clock import Instant
+from upsim.errors import NotFound
+from upsim.fleet import Reading, down_cells, reading
+from upsim.model import Account, HealthStatus, ObjectId, Page, Pool, Profile, Worker
+from upsim.rules.fleets import device_of, history_of
+from upsim.store.base import Down, Span, WorkerFilter
+from upsim.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerView:
+    """A worker as it is now: what it does, under which profile, on which pool."""
+
+    worker: Worker
+    profile_name: str
+    pool: Pool | None
+    reading: Reading
+
+
+def list_workers(
+    world: World,
+    account: Account,
+    span: Span,
+    *,
+    algorithm: str | None,
+    profile_id: ObjectId | None,
+    search: str | None,
+    online: bool | None,
+) -> Page[WorkerView]:
+    """A page of the account's workers, those that match all that is asked."""
+    now = world.now()
+    down = None if online is None else Down(down_cells(world.seed, now), now, offline=not online)
+    which = WorkerFilter(algorithm=algorithm, profile_id=profile_id, search=search, down=down)
+    page = world.store.list_workers(world.id, account.id, which, span)
+    return Page(_views(world, account, page.items, now), page.total)
+
+
+def get_worker(world: World, account: Account, worker_id: ObjectId) -> WorkerView:
+    """One worker.
+
+    Raises:
+        NotFound: the account has no such worker.
+    """
+    return _views(world, account, [require_worker(world, account, worker_id)], world.now())[0]
+
+
+def require_worker(world: World, account: Account, worker_id: ObjectId) -> Worker:
+    """The worker as it is kept.
+
+    Raises:
+        NotFound: the account has no such worker.
+    """
+    worker = world.store.get_worker(world.id, account.id, worker_id)
+    if worker is None:
+        raise NotFound("Worker", worker_id)
+    return worker
+
+
+def assign_workers(world: World, account: Account, worker_ids: Sequence[ObjectId], profile_id: ObjectId) -> int:
+    """Assign workers to a profile, all or none; says how many distinct ones that were.
+
+    Raises:
+        NotFound: the profile or a worker is not the account's.
+        InvalidInput: a worker is of another algorithm than the profile.
+
+    Source: reference, POST /v1/workers/bulk-assign.
+    """
+    distinct = list(dict.fromkeys(worker_ids))
+    world.store.assign_workers(world.id, account.id, distinct, profile_id, world.now())
+    return len(distinct)
+
+
+def _views(world: World, account: Account, workers: Sequence[Worker], now: Instant) -> list[WorkerView]:
+    profiles = world.store.get_profiles(world.id, account.id, {worker.profile_id for worker in workers})
+    held = {pool_id for profile in profiles.values() for pool_id in profile.pool_ids}
+    pools = world.store.get_pools(world.id, account.id, held)
+    return [_view(world, worker, profiles, pools, now) for worker in workers]
+
+
+def _view(
+    world: World,
+    worker: Worker,
+    profiles: Mapping[ObjectId, Profile],
+    pools: Mapping[ObjectId, Pool],
+    now: Instant,
+) -> WorkerView:
+    found = reading(world.seed, device_of(worker), history_of(worker), now)
+    profile = profiles.get(worker.profile_id)
+    if profile is None:  # deleted between the two look-ups: the worker has moved on by now
+        return WorkerView(worker, "", None, found)
+    pool = pool_in_use(profile, pools) if found.online else None
+    return WorkerView(worker, profile.name, pool, found)
+
+
+def pool_in_use(profile: Profile, pools: Mapping[ObjectId, Pool]) -> Pool | None:
+    """The first of the profile's pools that is not known to be unhealthy; None where all are."""
+    for pool_id in profile.pool_ids:
+        pool = pools.get(pool_id)
+        if pool is not None and pool.health.status is not HealthStatus.UNHEALTHY:
+            return pool
+    return None

@@ -1,0 +1,215 @@
+"""The composition root: opens the store, builds the app, starts and stops the server.
+
+Threads: waitress accepts in the main thread and answers in `threads` workers; the simulated pools, once one is tested,
+have one asyncio loop in a thread of their own. What they share is the store, which guards itself.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import logging
+import os
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from flask import Flask
+
+from upsim import fixture
+from upsim.api.app import create_app
+from upsim.clock import Clock, SystemClock
+from upsim.config import Config
+from upsim.documents import write_atomically
+from upsim.errors import ConfigError
+from upsim.ids import digest_of, new_token
+from upsim.model import PoolTarget, PoolTest, WorldId
+from upsim.rules.worlds import DEFAULT, open_default
+from upsim.store.base import Store
+from upsim.store.factory import open_store
+from upsim.stratum.service import PoolNetwork, PoolWorld, Taken
+from upsim.world import Universe, World
+
+_BACKLOG: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """An account of the default world, and a key to it that is known."""
+
+    account: str
+    tier: str
+    key: str
+    scopes: tuple[str, ...]
+
+
+class Simulator:
+    """A running universe: the store, the pools and the app; without a socket until `listen`.
+
+    Attributes:
+        app: the WSGI application.
+        logins: the fixture's keys that open the default world.
+    """
+
+    def __init__(self, config: Config, wall: Clock | None = None) -> None:
+        """Open everything.
+
+        Raises:
+            ConfigError: a setting cannot be used.
+        """
+        self.config = config
+        beginning = fixture.load(config.fixture)
+        self._store = open_store(config.store)
+        try:
+            self._network = PoolNetwork(
+                "real" if config.pool_network == "real" else "simulated",
+                _Behaviours(self._store),
+                config.pool_timeout,
+            )
+            self.universe = Universe(self._store, self._test_pool, wall or SystemClock())
+            open_default(self.universe, beginning, config.seed)
+            self.app: Flask = create_app(self.universe, config)
+        except BaseException:
+            self._store.close()
+            raise
+        self.admin_token = config.admin_token or (None if _is_loopback(config.host) else new_token())
+        self.logins = self._logins(beginning)
+        self._server: Any = None
+
+    def listen(self) -> str:
+        """Take the port and say the URL; nothing is answered before `run`.
+
+        Raises:
+            ConfigError: the address or port cannot be had.
+        """
+        from waitress.server import create_server
+
+        from upsim.api.door import Channel
+
+        config = self.config
+        try:
+            taken = _bound(config.host, config.port)
+        except OSError as error:
+            raise ConfigError(
+                f"port: cannot listen on {config.host}:{config.port}: {error.strerror or error}."
+                " Choose another with --port, or 0 for a free one."
+            ) from error
+        self._server = create_server(
+            self.app,
+            sockets=[taken],
+            threads=config.threads,
+            ident="upsim",
+            clear_untrusted_proxy_headers=False,  # admission decides whom to believe
+            max_request_body_size=64 << 20,
+            channel_timeout=60,
+        )
+        self._server.channel_class = Channel
+        host, port = taken.getsockname()[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def run(self) -> None:
+        """Answer requests until interrupted; then those under way are finished."""
+        self._server.run()
+
+    def close(self) -> None:
+        """Stop everything; what was acknowledged is kept."""
+        if self._server is not None:
+            self._server.task_dispatcher.shutdown(timeout=10)
+            self._server.close()
+        self._network.close()
+        self._store.close()
+
+    def _test_pool(self, world: World, target: PoolTarget) -> PoolTest:
+        return self._network.test(PoolWorld(world.id, world.seed, world), target)
+
+    def _logins(self, beginning: fixture.Fixture) -> tuple[Login, ...]:
+        known = {digest_of(secret): secret for secret in beginning.secrets}
+        accounts = {account.id: account for account in self._store.list_accounts(DEFAULT)}
+        return tuple(
+            Login(
+                accounts[key.account_id].name,
+                accounts[key.account_id].tier,
+                known[key.digest],
+                tuple(sorted(key.scopes)),
+            )
+            for key in self._store.list_keys(DEFAULT)
+            if key.digest in known and key.revoked_at is None
+        )
+
+
+class _Behaviours:
+    """Counts connection attempts in the store, so that every process on it agrees which attempt a flaky pool fails."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def take(self, world: WorldId, host: str, port: int) -> Taken:
+        return Taken(None, self._store.next_number(world, f"connections:{host}:{port}"))
+
+
+def serve(config: Config, announce: Callable[[Simulator, str], None]) -> None:
+    """Run the server until it is told to stop; calls `announce` with its URL once it can answer.
+
+    Raises:
+        ConfigError: a setting cannot be used.
+    """
+    _set_up_logs(config)
+    simulator = Simulator(config)
+    try:
+        url = simulator.listen()
+        if config.ready_file is not None:
+            _write_ready_file(simulator, url)
+        announce(simulator, url)
+        simulator.run()
+    finally:
+        simulator.close()
+
+
+def _write_ready_file(simulator: Simulator, url: str) -> None:
+    path = simulator.config.ready_file
+    assert path is not None  # noqa: S101 - asked for by the caller
+    content = {
+        "url": url,
+        "pid": os.getpid(),
+        "admin_token": simulator.admin_token,
+        "accounts": [
+            {"name": login.account, "tier": login.tier, "key": login.key, "scopes": login.scopes}
+            for login in simulator.logins
+        ],
+    }
+    try:
+        write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
+    except OSError as error:
+        raise ConfigError(f"ready-file: cannot write {path}: {error.strerror or error}.") from error
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    taken = socket.socket(family, kind, protocol)
+    try:
+        if os.name == "posix":  # elsewhere it would let two servers share a port
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(address)
+    except OSError:
+        taken.close()
+        raise
+    return taken
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _set_up_logs(config: Config) -> None:
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="upsim: %(message)s")
+    # "Task queue depth is 3" is no news to anybody.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    if config.access_log:
+        logging.getLogger("upsim.access").setLevel(logging.INFO)
