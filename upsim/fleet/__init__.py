@@ -14,7 +14,19 @@ What a store keeps:
 For one worker: `reading` and `worker_series`. Profiles that mine less than they should are told by their `Trouble`s.
 """
 
-from upsim.fleet.cells import CELLS, DARK, FEEDS, KEPT_OFFLINE, SCHEDULED, cell_at, feed_of, site_of
+from upsim.fleet.cells import (
+    CELLS,
+    DARK,
+    FEEDS,
+    KEPT_OFFLINE,
+    SCHEDULED,
+    cell_at,
+    feed_of,
+    flapping_cell,
+    offline_cell,
+    online_cell,
+    site_of,
+)
 from upsim.fleet.device import WEIGHTS, Device, device
 from upsim.fleet.hardware import HARDWARE, QUANTUM, Hardware, models_of
 from upsim.fleet.history import (
@@ -30,6 +42,16 @@ from upsim.fleet.history import (
 )
 from upsim.fleet.outages import down_cells, observed_step
 from upsim.fleet.reading import NO_TROUBLE, FleetReading, Reading, fleet_reading, reading
+from upsim.fleet.recorded import (
+    Recording,
+    RecordingError,
+    Track,
+    added,
+    read_csv,
+    read_json,
+    recorded_reading,
+    recorded_series,
+)
 from upsim.fleet.series import RANGES, Point, Range, Series, Trouble, failover, series, worker_series
 from upsim.fleet.shares import Shares
 from upsim.fleet.sums import COLUMNS, CellSum, Change, FleetSums, Tally, changes_of, merged, worth
@@ -60,11 +82,15 @@ __all__ = [
     "Point",
     "Range",
     "Reading",
+    "Recording",
+    "RecordingError",
     "Segment",
     "Series",
     "Shares",
     "Tally",
+    "Track",
     "Trouble",
+    "added",
     "cell_at",
     "cell_now",
     "changes_of",
@@ -72,12 +98,19 @@ __all__ = [
     "down_cells",
     "failover",
     "feed_of",
+    "flapping_cell",
     "fleet_reading",
     "merged",
     "models_of",
     "observed_step",
+    "offline_cell",
+    "online_cell",
     "present_segment",
+    "read_csv",
+    "read_json",
     "reading",
+    "recorded_reading",
+    "recorded_series",
     "segments",
     "series",
     "site_of",

@@ -16,7 +16,7 @@ from upsim.clock import MINUTE
 from upsim.fleet import curves
 from upsim.fleet.cells import DARK, KEPT_OFFLINE, SITES, feed_of, site_of
 from upsim.fleet.curves import LEVELS, WIDTH, Vector
-from upsim.fleet.outages import Span, all_own_outages, outages, own_outages, site_outages
+from upsim.fleet.outages import Span, all_own_outages, own_outages, site_outages
 
 NOTHING: Final[Vector] = (0,) * WIDTH
 _DAY: Final = LEVELS[-1].steps
@@ -115,6 +115,7 @@ def _to_the_millisecond(by_steps: Callable[[int, int], Vector], start: int, end:
     return total
 
 
+@lru_cache(maxsize=256)
 def fed_ms(seed: int, feed: int, start: int, end: int) -> Vector:
     """What a feed gives over the instants start <= t < end, times milliseconds."""
     return _to_the_millisecond(lambda a, b: fed(seed, feed, a, b), start, end)
@@ -130,25 +131,29 @@ def cell_ms(seed: int, cell: int, start: int, end: int) -> Vector:
     return minus(fed_ms(seed, feed_of(cell), start, end), own_lost_ms(seed, cell, start, end))
 
 
-_BLOCK_DAYS: Final = 32
-
-
-@lru_cache(maxsize=4096)
-def _lost_in_days(seed: int, cell: int, first: int, last: int) -> Vector:
-    """What a scheduled cell loses of its site's curves, whatever the reason, over the days first <= day < last."""
-    return _lost(seed, site_of(cell), outages(seed, cell, first * _DAY, last * _DAY))
+_MIDNIGHT: Final = _DAY * MINUTE
+_BLOCK: Final = 32 * _MIDNIGHT
 
 
 def mined_with(seed: int, cell: int, start: int, end: int) -> Vector:
-    """cell_ms for stretches of months: what whole blocks of days lose is remembered."""
-    first, last = -(-start // (MINUTE * _DAY)), end // (MINUTE * _DAY)
-    if last - first < 1 or cell >= KEPT_OFFLINE:
+    """cell_ms of the months since some instant, asked time and again: all but the last day of it is remembered."""
+    midnight = end - end % _MIDNIGHT
+    if midnight <= start:
         return cell_ms(seed, cell, start, end)
-    total = times(curves.between(seed, site_of(cell), first * _DAY, last * _DAY), MINUTE)
-    while first < last:
-        end_of_block = min((first // _BLOCK_DAYS + 1) * _BLOCK_DAYS, last)
-        total = minus(total, times(_lost_in_days(seed, cell, first, end_of_block), MINUTE))
-        first = end_of_block
-    first = -(-start // (MINUTE * _DAY))
-    total = plus(total, cell_ms(seed, cell, start, first * _DAY * MINUTE))
-    return plus(total, cell_ms(seed, cell, last * _DAY * MINUTE, end))
+    return plus(_mined_before(seed, cell, start, midnight), cell_ms(seed, cell, midnight, end))
+
+
+@lru_cache(maxsize=4096)
+def _mined_before(seed: int, cell: int, start: int, midnight: int) -> Vector:
+    first = min(start - start % -_MIDNIGHT, midnight)
+    total = cell_ms(seed, cell, start, first)
+    while first < midnight:
+        last = min(first - first % _BLOCK + _BLOCK, midnight)
+        total = plus(total, _mined_in_block(seed, cell, first, last))
+        first = last
+    return total
+
+
+@lru_cache(maxsize=2048)
+def _mined_in_block(seed: int, cell: int, first: int, last: int) -> Vector:
+    return cell_ms(seed, cell, first, last)

@@ -86,7 +86,7 @@ def reading(
     horizon = (step + 1) * MINUTE
     shares = found(seed, device.key, _work(seed, device, life, horizon, troubles))
     part = next((part for part in life if _holds(part.start, part.end, now)), None)
-    if part is None or is_down(seed, part.cell, step):
+    if part is None or part.cell in down_cells(seed, now):
         return Reading(False, 0, _last_seen(seed, life, now), 0, shares)
     share = _mined_share(troubles.get(part.profile, ()), now)
     row = _curves_at(seed, feed_of(part.cell), step)
@@ -159,18 +159,19 @@ def _work(
 ) -> int:
     """The work done from joining to an instant, in 1 / FINE of a share."""
     work = 0
+    factors = device.factors
     for part in life:
         end = horizon if part.end is None else min(part.end, horizon)
         if part.start >= end:
             continue
-        mined = FULL * dot(device.factors, mined_with(seed, part.cell, part.start, end))
+        mined = FULL * dot(factors, mined_with(seed, part.cell, part.start, end))
         for trouble in troubles.get(part.profile, ()):
             first = max(trouble.start, part.start)
             last = end if trouble.end is None else min(trouble.end, end)
             if first < last:
-                mined -= (FULL - trouble.per_mille) * dot(device.factors, mined_with(seed, part.cell, first, last))
+                mined -= (FULL - trouble.per_mille) * dot(factors, mined_with(seed, part.cell, first, last))
         work += part.scale * mined
-    a_share = device.factors[0] * ONE * HARDWARE[device.model].share_s * SECOND * FULL * FULL
+    a_share = factors[0] * ONE * HARDWARE[device.model].share_s * SECOND * FULL * FULL
     return work * FINE // a_share
 
 

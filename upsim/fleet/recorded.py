@@ -1,0 +1,246 @@
+"""Recorded fleets: real readings of workers that stand in for the function.
+
+Reads text, not files. A reading holds until the next one of its worker, but no longer than `hold`: what comes after is a
+gap, in which the worker is offline with a hashrate of 0, and which `gaps` names. Before its first reading a worker is
+not there yet. A recording does not repeat; `moved` shifts it in time.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from itertools import accumulate, pairwise
+from typing import Final
+
+from upsim.clock import MINUTE, SECOND, Instant, parse_iso
+from upsim.fleet.curves import LEVELS
+from upsim.fleet.device import Device
+from upsim.fleet.hardware import HARDWARE
+from upsim.fleet.reading import Reading
+from upsim.fleet.series import RANGES, Point, Series
+from upsim.fleet.shares import FINE, found
+
+HOLD: Final = 15 * MINUTE
+"""How long a reading holds where none follows, in milliseconds, unless told otherwise."""
+FIELDS: Final = ("worker", "time", "hashrate")
+
+
+class RecordingError(ValueError):
+    """A recording that cannot be read: where, what was wrong, and what is allowed."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        """Join the facts into a sentence."""
+        super().__init__(f"{where}: {reason}")
+        self.where = where
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """The readings of one worker.
+
+    Attributes:
+        starts: instants of readings, ascending; a gap counts as a reading of 0 made where it begins.
+        rates: the hashrate from each on, in H/s.
+        work: H/s times milliseconds done before each.
+        gaps: start <= t < end of each time without a reading; the last is open where the recording ends.
+    """
+
+    starts: tuple[int, ...]
+    rates: tuple[int, ...]
+    work: tuple[int, ...]
+    gaps: tuple[tuple[Instant, Instant | None], ...]
+
+    @classmethod
+    def of(cls, readings: Iterable[tuple[Instant, int]], hold: int = HOLD) -> Track:
+        """The track of readings, in any order, no two of one instant."""
+        ordered = sorted(readings)
+        steps: list[tuple[int, int]] = []
+        gaps: list[tuple[Instant, Instant | None]] = []
+        for (at, rate), after in zip(ordered, [*(at for at, _ in ordered[1:]), None], strict=True):
+            steps.append((at, rate))
+            if after is None or after > at + hold:
+                steps.append((at + hold, 0))
+                gaps.append((Instant(at + hold), after))
+        work = accumulate((rate * (after - at) for (at, rate), (after, _) in pairwise(steps)), initial=0)
+        return cls(tuple(at for at, _ in steps), tuple(rate for _, rate in steps), tuple(work), tuple(gaps))
+
+    def work_before(self, at: int) -> int:
+        """What was done before an instant, in H/s times milliseconds."""
+        index = bisect_right(self.starts, at) - 1
+        return self.work[index] + self.rates[index] * (at - self.starts[index]) if index >= 0 else 0
+
+    def rate_at(self, at: int) -> int:
+        """The hashrate at an instant, in H/s; 0 in a gap."""
+        index = bisect_right(self.starts, at) - 1
+        return self.rates[index] if index >= 0 else 0
+
+    def gap_at(self, at: int) -> Instant | None:
+        """When the gap began that an instant lies in; None outside of gaps."""
+        return next((start for start, end in self.gaps if start <= at and (end is None or at < end)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The tracks of some workers, by name."""
+
+    tracks: Mapping[str, Track]
+
+    def moved(self, by_ms: int) -> Recording:
+        """The same recording at another time."""
+        return Recording(
+            {
+                name: Track(
+                    tuple(at + by_ms for at in track.starts),
+                    track.rates,
+                    track.work,
+                    tuple(
+                        (Instant(start + by_ms), None if end is None else Instant(end + by_ms))
+                        for start, end in track.gaps
+                    ),
+                )
+                for name, track in self.tracks.items()
+            }
+        )
+
+    def report(self) -> tuple[str, ...]:
+        """A sentence on each worker that has gaps between its readings."""
+        result = []
+        for name, track in self.tracks.items():
+            inner = [(start, end) for start, end in track.gaps if end is not None]
+            if inner:
+                minutes = sum(end - start for start, end in inner) // MINUTE
+                result.append(f"{name}: {len(inner)} gaps, {minutes} minutes in all, in which it counts as offline")
+        return tuple(result)
+
+
+def read_csv(text: str, hold: int = HOLD) -> Recording:
+    """A recording from CSV with the columns worker, time and hashrate, in any order, others ignored.
+
+    Args:
+        hold: how long a reading holds where none follows, in milliseconds.
+
+    Raises:
+        RecordingError: with the line.
+    """
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    missing = [field for field in FIELDS if field not in (rows.fieldnames or ())]
+    if missing:
+        raise RecordingError("line 1", f"there is no column {missing[0]}; the columns are {', '.join(FIELDS)}")
+    return _recording(((f"line {rows.line_num}", row) for row in rows), hold)
+
+
+def read_json(text: str, hold: int = HOLD) -> Recording:
+    """A recording from a JSON list of objects with worker, time and hashrate.
+
+    Args:
+        hold: how long a reading holds where none follows, in milliseconds.
+
+    Raises:
+        RecordingError: with the line or the number of the reading.
+    """
+    try:
+        # Rates are read as text or exact decimals: a float would round the large ones.
+        rows = json.loads(text, parse_float=Decimal)
+    except json.JSONDecodeError as error:
+        raise RecordingError(f"line {error.lineno}", f"this is not JSON: {error.msg}") from error
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise RecordingError("the document", f"it must be a list of objects with {', '.join(FIELDS)}")
+    return _recording(((f"reading {i}", row) for i, row in enumerate(rows, 1)), hold)
+
+
+def _recording(rows: Iterable[tuple[str, Mapping[str, object]]], hold: int) -> Recording:
+    readings: dict[str, dict[Instant, int]] = {}
+    for where, row in rows:
+        name = row.get("worker")
+        if not isinstance(name, str) or not name:
+            raise RecordingError(where, "worker must be a name")
+        at = _instant(where, row.get("time"))
+        track = readings.setdefault(name, {})
+        if at in track:
+            raise RecordingError(where, f"there is already a reading of {name} at this time")
+        track[at] = _rate(where, row.get("hashrate"))
+    return Recording({name: Track.of(track.items(), hold) for name, track in readings.items()})
+
+
+def _instant(where: str, value: object) -> Instant:
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return Instant(int(value * SECOND))
+    text = str(value)
+    try:
+        return Instant(int(Decimal(text) * SECOND))
+    except (InvalidOperation, OverflowError, ValueError):
+        pass
+    try:
+        return parse_iso(text)
+    except ValueError as error:
+        raise RecordingError(
+            where, f"time is {text!r}; give Unix seconds, or ISO 8601 such as 2026-01-05T08:00:00Z"
+        ) from error
+
+
+def _rate(where: str, value: object) -> int:
+    try:
+        rate = Decimal(str(value))
+        if isinstance(value, bool) or not rate.is_finite() or rate < 0:
+            raise InvalidOperation
+    except InvalidOperation as error:
+        raise RecordingError(where, f"hashrate is {str(value)!r}; give H/s as a number from 0 up") from error
+    return int(rate.to_integral_value())
+
+
+def recorded_series(name: str, track: Track, now: Instant) -> Series:
+    """The hashrate of a recorded worker over a range before now, with points as series.series has them.
+
+    Args:
+        name: a key of RANGES.
+    """
+    wanted = RANGES[name]
+    step = LEVELS[wanted.level].steps * MINUTE
+    last = now // step
+    starts = range((last - wanted.points) * step, last * step, step)
+    return Series(
+        wanted.hours,
+        wanted.granularity,
+        tuple(
+            Point(at // SECOND, (2 * (track.work_before(at + step) - track.work_before(at)) + step) // (2 * step))
+            for at in starts
+        ),
+    )
+
+
+def recorded_reading(seed: int, device: Device, track: Track, now: Instant) -> Reading:
+    """What a recorded worker looks like at an instant. Its shares are what its model finds with the recorded work."""
+    horizon = now - now % MINUTE
+    share = device.nominal * HARDWARE[device.model].share_s * SECOND
+    shares = found(seed, device.key, track.work_before(horizon) * FINE // share)
+    if now < track.starts[0]:
+        return Reading(False, 0, None, 0, shares)
+    gap = track.gap_at(now)
+    if gap is not None:
+        return Reading(False, 0, gap, 0, shares)
+    up = max((end for _, end in track.gaps if end is not None and end <= now), default=track.starts[0])
+    return Reading(True, track.rate_at(now), Instant(max(horizon, up)), (now - up) // SECOND, shares)
+
+
+def added(several: Sequence[Series]) -> Series:
+    """The sum of series of one range that end at one time: of a fleet and the recorded workers beside it.
+
+    Raises:
+        ValueError: if their points are not of the same times.
+    """
+    first = several[0]
+    times = [point.timestamp for point in first.points]
+    if any([point.timestamp for point in other.points] != times for other in several):
+        raise ValueError("series of different times cannot be added")
+    columns = zip(*(other.points for other in several), strict=True)
+    return Series(
+        first.hours,
+        first.granularity,
+        tuple(Point(column[0].timestamp, sum(point.hashrate for point in column)) for column in columns),
+    )
