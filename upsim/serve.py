@@ -125,17 +125,12 @@ class Simulator:
         return self._network.test(PoolWorld(world.id, world.seed, world), target)
 
     def _logins(self, beginning: fixture.Fixture) -> tuple[Login, ...]:
-        known = {digest_of(secret): secret for secret in beginning.secrets}
         accounts = {account.id: account for account in self._store.list_accounts(DEFAULT)}
+        keys = {key.digest: key for key in self._store.list_keys(DEFAULT) if key.revoked_at is None}
         return tuple(
-            Login(
-                accounts[key.account_id].name,
-                accounts[key.account_id].tier,
-                known[key.digest],
-                tuple(sorted(key.scopes)),
-            )
-            for key in self._store.list_keys(DEFAULT)
-            if key.digest in known and key.revoked_at is None
+            Login(accounts[key.account_id].name, accounts[key.account_id].tier, secret, tuple(sorted(key.scopes)))
+            for secret in beginning.secrets
+            if (key := keys.get(digest_of(secret))) is not None
         )
 
 

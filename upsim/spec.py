@@ -16,7 +16,7 @@ from upsim import documents
 _METHODS: Final = ("get", "put", "post", "delete", "patch")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Operation:
     """One operation of the API.
 

@@ -74,7 +74,8 @@ def create_app(universe: Universe, config: Config) -> Flask:
             request.remote_addr or "", request.headers.getlist("X-Forwarded-For"), config.trusted_proxy
         )
         admission.check_key(caller, now, address)
-        g.caller, g.world, g.now = caller, world, now
+        g.world = world
+        limits.begin(caller, now)
 
     def account_for(response: Response) -> Response:
         standing = limits.standing()

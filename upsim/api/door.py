@@ -1,8 +1,9 @@
-"""What waitress answers by itself, to requests that are not HTTP enough to reach the app: JSON like every other error."""
+"""What waitress answers by itself, to requests too broken to reach the app: JSON, as every other error."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask
@@ -10,12 +11,14 @@ from waitress.task import ErrorTask
 
 class _JsonError(ErrorTask):
     def execute(self) -> None:
-        error = self.request.error
+        error: Any = self.request.error  # type: ignore[attr-defined]  # the stubs lack what ErrorTask itself reads
         body = json.dumps({"error": f"{error.reason}: {error.body}"}).encode()
         self.status = f"{error.code} {error.reason}"
-        self.response_headers.append(("Content-Length", str(len(body))))
-        self.response_headers.append(("Content-Type", "application/json"))
-        self.response_headers.append(("Connection", "close"))
+        self.response_headers = [
+            ("Content-Length", str(len(body))),
+            ("Content-Type", "application/json"),
+            ("Connection", "close"),
+        ]
         self.close_on_finish = True
         self.content_length = len(body)
         self.write(body)

@@ -14,7 +14,7 @@ from flask_limiter import Limiter, RateLimitExceeded
 from limits.storage import Storage, storage_from_string
 
 from upsim.api import errors
-from upsim.clock import SECOND
+from upsim.clock import SECOND, Instant
 from upsim.errors import ConfigError, RateLimited
 from upsim.model import Caller, ObjectId, WorldId
 from upsim.rules.tiers import requests_allowed, window_at, window_start
@@ -42,8 +42,15 @@ class Standing:
         response.headers["X-RateLimit-Reset"] = str(self.reset_at_s)
 
 
+def begin(caller: Caller, now: Instant) -> None:
+    """Note whose request this is and in which window it falls: what it is counted by."""
+    g.caller, g.now = caller, now
+    g.window = window_at(now)
+    g.allowed = requests_allowed(caller.account, g.window)
+
+
 def install(app: Flask, store: Store, storage_url: str | None, *, refuse: bool) -> None:
-    """Count each admitted request of the app (one with `g.caller`) and refuse those over the limit.
+    """Count each request of the app that has begun, and refuse those over the limit.
 
     Must come after the hook that admits, since hooks run in the order in which they were added.
 
@@ -61,8 +68,6 @@ def install(app: Flask, store: Store, storage_url: str | None, *, refuse: bool) 
 
     def key() -> str:
         caller: Caller = g.caller
-        g.window = window_at(g.now)
-        g.allowed = requests_allowed(caller.account, g.window)
         return f"{caller.world.id}:{caller.world.generation}:{caller.account.id}:{g.window}"
 
     try:
