@@ -1,0 +1,39 @@
+"""The store on MongoDB, or on mongomock in this process: one server is enough, without transactions across documents.
+
+MongoDB changes one document atomically and no more, so each promise is kept by one document, and where a call changes
+several, by the order in which it does:
+
+* `worlds`: a world's record and its keys, and under which token its content is kept. Creating, copying and resetting
+  write the new content under a fresh token and then change this one word; deleting takes this document first. Readers
+  see the old content or the new one, never a part. What was replaced stays until the next copy, for those reading it.
+* `digests`: a key's digest to its world; a claim only, the world's document decides.
+* `accounts`: a name is unique by an index.
+* `holdings`: an account's pools, profiles and default pointers, together; saved only over the version that was read.
+  So no quota is passed and no default doubled or lost between two requests, or by a process that dies.
+* `workers`: one document each. A deleted profile leaves a forward in the holdings, in the same change: from then on its
+  workers are read as being on the target, whatever their own documents say, until those have followed.
+* `hits`, `numbers`: counters, changed by one operation.
+
+Writes are acknowledged by a majority, from the journal, unless the URL says otherwise; reads go to the primary.
+
+What one server without transactions cannot do here, plainly:
+
+* `assign_workers` and `add_workers` check all before they change any, but another reader may see a part while they
+  run, and a process that dies in the middle leaves a part; the same call again completes it.
+* A page of workers and its total are two questions: where workers come or go between them, they may differ by those.
+* A copy made while others write to its source holds each of their calls whole, except the two above.
+* A process that dies while it creates, copies or deletes a world leaves documents that no world points to. Nobody sees
+  them; they take room until the database is dropped.
+* An account's pools and profiles together have to fit into one document of 16 MB: about 30,000.
+* Where the server is lost between a write and its answer (StoreUnavailable), that write may have happened.
+"""
+
+from __future__ import annotations
+
+from upsim.store.mongo_catalogue import Catalogue
+from upsim.store.mongo_workers import Workers
+from upsim.store.mongo_worlds import Worlds
+
+
+class MongoStore(Worlds, Catalogue, Workers):
+    """See base.Store, whose promises these methods keep and whose words are not repeated here."""

@@ -1,0 +1,244 @@
+"""The connection of the MongoDB store: a server by URL, or mongomock in this process. Knows collections, not contents.
+
+Promises that a driver's failure to reach its server leaves as StoreUnavailable, and a URL that cannot work as
+ConfigError. mongomock is not safe for threads, so there each step runs behind one lock, which makes each atomic too.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+from upsim.errors import ConfigError, StoreUnavailable
+
+if TYPE_CHECKING:
+    from pymongo import MongoClient
+    from pymongo.collection import Collection
+
+Doc = dict[str, Any]
+"""A document as the driver takes and gives it."""
+
+SELECTION_TIMEOUT_MS = 5_000
+"""How long to look for a server that can take the call."""
+
+SOCKET_TIMEOUT_MS = 30_000
+"""How long to wait for a server that took the call and says nothing."""
+
+DUPLICATE = 11000
+"""MongoDB's code for a value that a unique index has already."""
+
+_NO_ROOM = frozenset({10334, 17419, 14031})
+"""Codes of an answer that says the document, or the disk, has no room left."""
+
+# What lists are sorted by and looked up by; a document's own _id needs no index.
+_INDEXES: tuple[tuple[str, tuple[str, ...], bool], ...] = (
+    ("worlds", ("parent",), False),
+    ("digests", ("life",), False),
+    ("accounts", ("content", "name"), True),
+    ("holdings", ("content",), False),
+    ("workers", ("content", "account_id", "created_at", "id"), False),
+    ("workers", ("content", "account_id", "algorithm", "created_at", "id"), False),
+    ("workers", ("content", "profile_id"), False),
+    ("hits", ("content",), False),
+    ("numbers", ("content",), False),
+)
+
+
+class Link:
+    """An open database: its collections, and the errors its driver raises."""
+
+    def __init__(
+        self,
+        client: MongoClient[Doc],
+        database: str,
+        *,
+        lock: AbstractContextManager[object],
+        duplicate: type[Exception],
+        bulk: type[Exception],
+        unreachable: tuple[type[Exception], ...],
+        refused: tuple[type[Exception], ...],
+    ) -> None:
+        """Keep a client whose settings are final.
+
+        Args:
+            lock: held during each step; it must bear being entered again by its holder.
+            duplicate, bulk: raised where a unique value is there already, for one document and for many.
+            unreachable: raised where the server was not reached, or did not confirm.
+            refused: raised where the server refused; some of these mean that it has no room.
+        """
+        self._client = client
+        self._lock = lock
+        self._unreachable = unreachable
+        self._refused = refused
+        self._bulk = bulk
+        self.duplicate = duplicate
+        self._database = client[database]
+
+    def collection(self, name: str) -> Collection[Doc]:
+        """The collection of that name."""
+        return self._database[name]
+
+    def create_indexes(self) -> None:
+        """Make the indexes that are missing."""
+        for name, fields, unique in _INDEXES:
+            self.collection(name).create_index([(field, 1) for field in fields], unique=unique)
+
+    def close(self) -> None:
+        """Close the sockets."""
+        self._client.close()
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Around one method of the store.
+
+        Raises:
+            StoreUnavailable: the server was not reached, or has no room.
+        """
+        with self._lock:
+            try:
+                yield
+            except self._unreachable as error:
+                raise StoreUnavailable(_first_line(error)) from error
+            except self._refused as error:
+                if getattr(error, "code", None) not in _NO_ROOM:
+                    raise
+                raise StoreUnavailable(_first_line(error)) from error
+
+    @contextmanager
+    def unique(self, taken: Callable[[], Exception]) -> Iterator[None]:
+        """Around an insert: what to raise where a unique value, in one document or in one of many, is there already."""
+        try:
+            yield
+        except self.duplicate as error:
+            raise taken() from error
+        except self._bulk as error:
+            details = getattr(error, "details", None) or {}
+            if any(failure.get("code") == DUPLICATE for failure in details.get("writeErrors", ())):
+                raise taken() from error
+            raise
+
+
+class Linked:
+    """What the parts of the store share."""
+
+    def __init__(self, url: str) -> None:
+        """Open the database that the URL names and make its indexes.
+
+        Raises:
+            ConfigError: the URL is wrong, or nobody answers there.
+        """
+        self.url = url
+        self._link = open_link(url)
+        self._worlds = self._link.collection("worlds")
+        self._digests = self._link.collection("digests")
+        self._accounts = self._link.collection("accounts")
+        self._holdings = self._link.collection("holdings")
+        self._workers = self._link.collection("workers")
+        self._hits = self._link.collection("hits")
+        self._numbers = self._link.collection("numbers")
+
+    def close(self) -> None:
+        """Close the sockets."""
+        self._link.close()
+
+    def _content_of(self, world: str) -> str | None:
+        """Under which token the world's content is kept at this moment."""
+        found = self._worlds.find_one({"_id": world}, {"content": 1})
+        return found["content"] if found else None
+
+
+_Self = TypeVar("_Self", bound=Linked)
+_Given = ParamSpec("_Given")
+_Result = TypeVar("_Result")
+
+
+def step(method: Callable[Concatenate[_Self, _Given], _Result]) -> Callable[Concatenate[_Self, _Given], _Result]:
+    """Make a method one step of the link: locked where the driver needs it, its driver's errors translated."""
+
+    # functools.wraps would hide that this is a method still.
+    def run(self: _Self, /, *args: _Given.args, **kwargs: _Given.kwargs) -> _Result:
+        with self._link.step():
+            return method(self, *args, **kwargs)
+
+    run.__name__, run.__doc__ = method.__name__, method.__doc__
+    return run
+
+
+def open_link(url: str) -> Link:
+    """Open `mongomock:` or a `mongodb://` URL, and make the indexes.
+
+    Raises:
+        ConfigError: the URL is wrong, or nobody answers there.
+    """
+    link = _mock_link() if url == "mongomock:" else _server_link(url)
+    try:
+        with link.step():
+            link.create_indexes()
+    except StoreUnavailable as error:
+        link.close()
+        raise ConfigError(f"store: the MongoDB server does not answer: {error}") from error
+    return link
+
+
+def _mock_link() -> Link:
+    import mongomock
+
+    return Link(
+        mongomock.MongoClient(),
+        "upsim",
+        lock=threading.RLock(),
+        duplicate=mongomock.DuplicateKeyError,
+        bulk=mongomock.OperationFailure,
+        unreachable=(),
+        refused=(),
+    )
+
+
+def _server_link(url: str) -> Link:
+    from pymongo import MongoClient, errors
+    from pymongo.uri_parser import parse_uri
+
+    try:
+        parts = parse_uri(url)
+        if not parts["database"]:
+            raise ConfigError("store: mongodb: needs the name of a database, as in mongodb://localhost:27017/upsim.")
+        # What the URL says itself goes before what we would choose.
+        chosen: Doc = {
+            "serverSelectionTimeoutMS": SELECTION_TIMEOUT_MS,
+            "socketTimeoutMS": SOCKET_TIMEOUT_MS,
+            "appname": "upsim",
+        }
+        named = {name.lower() for name in parts["options"]}
+        options = {name: value for name, value in chosen.items() if name.lower() not in named}
+        concern: Doc = {} if named & {"w", "journal"} else {"w": "majority", "journal": True}
+        client: MongoClient[Doc] = MongoClient(url, **options, **concern)
+    except (errors.ConfigurationError, errors.InvalidURI, ValueError, TypeError) as error:
+        raise ConfigError(f"store: the MongoDB URL cannot be used: {_first_line(error)}") from error
+    try:
+        client.admin.command("ping")
+        # A name and password are checked with the first call that needs them.
+        client[parts["database"]].list_collection_names()
+    except errors.PyMongoError as error:
+        client.close()
+        raise ConfigError(f"store: the MongoDB server cannot be used: {_first_line(error)}") from error
+    return Link(
+        client,
+        parts["database"],
+        lock=nullcontext(),
+        duplicate=errors.DuplicateKeyError,
+        bulk=errors.BulkWriteError,
+        unreachable=(
+            errors.ConnectionFailure,
+            errors.WriteConcernError,
+            errors.ExecutionTimeout,
+            errors.DocumentTooLarge,
+        ),
+        refused=(errors.OperationFailure,),
+    )
+
+
+def _first_line(error: Exception) -> str:
+    """What went wrong, without the driver's description of every server it knows."""
+    return str(error).split(", Timeout:", 1)[0].split(", full error:", 1)[0]

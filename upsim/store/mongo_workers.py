@@ -1,0 +1,169 @@
+"""The MongoDB store's workers: one document each, read through the forwards of their account's holdings."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
+
+from upsim.clock import Instant
+from upsim.errors import AlreadyExists
+from upsim.model import ObjectId, Page, Worker, WorldId
+from upsim.store.base import Span, WorkerFilter, check_assignable
+from upsim.store.mongo_holdings import Forward, Holdings, on_profile, read_forwards, settled
+from upsim.store.mongo_link import Doc, Linked, step
+from upsim.store.mongo_values import read_worker, worker_doc
+
+_BATCH = 1000
+"""How many ids or documents go over the wire at once."""
+
+
+class Workers(Linked):
+    """Workers; base.Store says what each method promises."""
+
+    @step
+    def list_workers(self, world: WorldId, account_id: ObjectId, which: WorkerFilter, span: Span) -> Page[Worker]:
+        content = self._content_of(world)
+        conditions: list[Doc] = [{"content": content, "account_id": account_id}]
+        if which.algorithm is not None:
+            conditions.append({"algorithm": which.algorithm})
+        if which.profile_id is not None:
+            conditions.append(on_profile(which.profile_id, self._forwards(content, account_id)))
+        if which.search is not None:
+            conditions.append({"folded": {"$regex": re.escape(which.search.casefold())}})
+        if which.down is not None:
+            offline: list[Doc] = [
+                {"created_at": {"$gt": which.down.at}},
+                {"retired_at": {"$lte": which.down.at}},
+                {"cell": {"$in": sorted(which.down.cells)}},
+            ]
+            conditions.append({"$or" if which.down.offline else "$nor": offline})
+        wanted = {"$and": conditions} if len(conditions) > 1 else conditions[0]
+        total = self._workers.count_documents(wanted)
+        if span.offset >= total:
+            return Page([], total)
+        docs = list(self._workers.find(wanted).sort([("created_at", 1), ("id", 1)]).skip(span.offset).limit(span.limit))
+        # Read after the workers: a profile deleted meanwhile has its forward there.
+        forwards = self._forwards(content, account_id)
+        return Page([settled(read_worker(doc), forwards) for doc in docs], total)
+
+    @step
+    def list_algorithms(self, world: WorldId, account_id: ObjectId) -> list[str]:
+        mine = {"content": self._content_of(world), "account_id": account_id}
+        return sorted(self._workers.distinct("algorithm", mine))
+
+    @step
+    def get_worker(self, world: WorldId, account_id: ObjectId, worker_id: ObjectId) -> Worker | None:
+        content = self._content_of(world)
+        doc = self._workers.find_one({"_id": f"{content}/{worker_id}", "account_id": account_id})
+        return settled(read_worker(doc), self._forwards(content, account_id)) if doc else None
+
+    @step
+    def add_workers(self, world: WorldId, workers: Iterable[Worker]) -> None:
+        content = self._content_of(world)
+        known: dict[ObjectId, Holdings] = {}
+        added: list[str] = []
+
+        def checked() -> Iterator[Doc]:
+            for worker in workers:
+                if worker.account_id not in known:
+                    known[worker.account_id] = self._read_holdings(content, worker.account_id)
+                known[worker.account_id].profile(worker.profile_id)
+                yield worker_doc(str(content), worker)
+
+        docs = checked()
+        try:
+            while batch := list(islice(docs, _BATCH)):
+                taken = self._there(doc["_id"] for doc in batch)
+                if taken:
+                    raise AlreadyExists("Worker", taken[0]["id"])
+                added += [doc["_id"] for doc in batch]
+                with self._link.unique(lambda: AlreadyExists("Worker", "of one of these ids")):
+                    self._workers.insert_many(batch)
+        except BaseException:
+            for ids in _batches(added):
+                self._workers.delete_many({"_id": {"$in": ids}})
+            raise
+        for account_id in known:
+            self._holdings.update_one({"_id": f"{content}/{account_id}"}, {"$inc": {"version": 1}})
+
+    @step
+    def assign_workers(
+        self,
+        world: WorldId,
+        account_id: ObjectId,
+        worker_ids: Collection[ObjectId],
+        profile_id: ObjectId,
+        at: Instant,
+    ) -> None:
+        content = self._content_of(world)
+        profile = self._read_holdings(content, account_id).profile(profile_id)
+        found = {
+            doc["id"]: doc
+            for doc in self._there(f"{content}/{worker_id}" for worker_id in worker_ids)
+            if doc["account_id"] == account_id
+        }
+        algorithms = {worker_id: doc["algorithm"] for worker_id, doc in found.items()}
+        check_assignable(worker_ids, algorithms, profile)
+        names = [doc["_id"] for doc in found.values() if doc["profile_id"] != profile_id]
+        for batch in _batches(names):
+            self._workers.update_many(
+                {"_id": {"$in": batch}, "profile_id": {"$ne": profile_id}},
+                {"$set": {"profile_id": profile_id, "updated_at": at}},
+            )
+        # It counts if the profile is still what was checked; a change of it under way then has to look again.
+        kept = self._holdings.update_one(
+            {"_id": f"{content}/{account_id}", f"profiles.{profile_id}.algorithm": profile.algorithm},
+            {"$inc": {"version": 1}},
+        )
+        if kept.matched_count:
+            return
+        holdings = self._read_holdings(content, account_id)
+        if holdings.algorithm_of(profile_id) is not None:
+            # It changed its algorithm: then this came second, and is refused.
+            self._put_back([found[name.rpartition("/")[2]] for name in names], profile_id)
+            check_assignable(worker_ids, algorithms, holdings.profile(profile_id))
+            return
+        # It was deleted: then this came first, and the workers went on to where the others did.
+        target = next(
+            (
+                forward.target
+                for forward in holdings.forwards
+                if (forward.algorithm, forward.source) == (profile.algorithm, profile_id)
+            ),
+            holdings.defaults[profile.algorithm],
+        )
+        for batch in _batches(names):
+            self._workers.update_many(
+                {"_id": {"$in": batch}, "profile_id": profile_id}, {"$set": {"profile_id": target}}
+            )
+
+    def _put_back(self, docs: Iterable[Doc], profile_id: ObjectId) -> None:
+        """Undo an assignment: each worker that is on the profile goes back to where its document, read before, says."""
+        homes: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
+        for doc in docs:
+            homes[doc["profile_id"], doc["updated_at"]].append(doc["_id"])
+        for (home, updated_at), names in homes.items():
+            for batch in _batches(names):
+                self._workers.update_many(
+                    {"_id": {"$in": batch}, "profile_id": profile_id},
+                    {"$set": {"profile_id": home, "updated_at": updated_at}},
+                )
+
+    def _there(self, names: Iterable[str]) -> list[Doc]:
+        """What an assignment asks about those of the workers that exist."""
+        asked = {"id": 1, "account_id": 1, "algorithm": 1, "profile_id": 1, "updated_at": 1}
+        return [doc for batch in _batches(names) for doc in self._workers.find({"_id": {"$in": batch}}, asked)]
+
+    def _forwards(self, content: str | None, account_id: ObjectId) -> list[Forward]:
+        return read_forwards(self._holdings.find_one({"_id": f"{content}/{account_id}"}, {"forwards": 1}))
+
+    def _read_holdings(self, content: str | None, account_id: ObjectId) -> Holdings:
+        return Holdings(account_id, self._holdings.find_one({"_id": f"{content}/{account_id}"}))
+
+
+def _batches(names: Iterable[str]) -> Iterator[list[str]]:
+    remaining = iter(names)
+    while batch := list(islice(remaining, _BATCH)):
+        yield batch
