@@ -67,6 +67,10 @@ class ApiKey:
     created_at: Instant
     expires_at: Instant | None = None
     revoked_at: Instant | None = None
+    exhausted: bool = False
+    """A magic key: always over its limit."""
+    issued: bool = False
+    """Made with its world: a reset keeps it."""
 
 
 class HealthStatus(StrEnum):
@@ -243,6 +247,40 @@ class WorldRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One call as it was seen and decided. Holds no secret.
+
+    Attributes:
+        seq: its number in the world's journal, from 1; 0 before it was written.
+        at: the world's time when it came.
+        duration_us: how long it took, microseconds of real time.
+        account, key: whose it was, and the hint of the key; None where it was nobody's.
+        status: what was answered; None where the connection was dropped instead.
+        decided: what decided it: "key", "address", "rate limit", "scope", "validation", "existence", "conflict",
+            "quota", "fault", "crash", or "rule" where the call simply did what it says.
+        clause: the rule of the spec behind that, where one rule alone is.
+        fault: the id of the fault that struck it.
+        body: what was sent, passwords masked and long lists cut.
+        error: the message that was answered, where it was one.
+    """
+
+    seq: int
+    at: Instant
+    duration_us: int
+    method: str
+    path: str
+    query: str
+    account: str | None
+    key: str | None
+    status: int | None
+    decided: str
+    clause: str | None = None
+    fault: str | None = None
+    body: Mapping[str, object] | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Who a key belongs to, and where."""
 
@@ -270,6 +308,7 @@ __all__ = [
     "Health",
     "HealthStatus",
     "Instant",
+    "JournalEntry",
     "ObjectId",
     "Outcome",
     "Page",

@@ -25,6 +25,7 @@ from upsim.model import (
     Caller,
     Health,
     HealthStatus,
+    JournalEntry,
     ObjectId,
     Page,
     Pool,
@@ -90,6 +91,23 @@ class WorkerFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class EntryFilter:
+    """Which entries of a journal. A field that is None does not restrict.
+
+    Attributes:
+        since: only entries with a greater number.
+        path: a path in which * stands for any text.
+    """
+
+    since: int = 0
+    method: str | None = None
+    path: str | None = None
+    status: int | None = None
+    account: str | None = None
+    decided: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PoolChanges:
     """A change of a pool: None leaves the field as it is.
 
@@ -148,8 +166,11 @@ class Store(Protocol):
 
     # Worlds
 
-    def create_world(self, record: WorldRecord, content: Content, *, hidden: bool = False) -> None:
-        """Add a world with its content, all or nothing. Hidden ones (templates, snapshots) are not listed.
+    def create_world(self, record: WorldRecord, content: Content) -> None:
+        """Add a world with its content, all or nothing.
+
+        One whose id has a "#" is hidden: a template or a snapshot, a copy that belongs to the world before the mark. It
+        is not listed, and no key opens it.
 
         Raises:
             AlreadyExists: a world of that id is there.
@@ -171,11 +192,27 @@ class Store(Protocol):
     def delete_world(self, world: WorldId) -> bool:
         """Remove the world with everything in it and its hidden copies; False where there was none."""
 
-    def copy_content(self, source: WorldId, target: WorldId, *, with_keys: bool) -> None:
-        """Make the target's content that of the source, atomically, and forget the target's counters.
+    def list_copies(self, world: WorldId) -> list[WorldRecord]:
+        """The hidden worlds that belong to this one, oldest first."""
 
-        Keys are copied too, or (with_keys false) the target's keys are left as they are.
+    def copy_content(
+        self, source: WorldId, target: WorldId, *, with_keys: bool, record: WorldRecord | None = None
+    ) -> None:
+        """Make the target's content that of the source, atomically; forget the target's hits and journal.
+
+        Numbered sequences are content. Keys are copied too, or (with_keys false) the target keeps the keys it was
+        issued with, not revoked, and loses the others.
+
+        Args:
+            record: the target's record from then on, in the same step; with None it stays as it is. A target that is
+                not there yet is created, hidden if its id has a "#".
+
+        Raises:
+            NotFound: there is no such source, or no target and no record.
         """
+
+    def read_content(self, world: WorldId) -> Content:
+        """All of a world's content at one moment."""
 
     # Accounts and keys
 
@@ -357,6 +394,38 @@ class Store(Protocol):
         Raises:
             NotFound: a worker's profile is not its account's.
         """
+
+    def change_workers(
+        self,
+        world: WorldId,
+        account_id: ObjectId,
+        worker_ids: Collection[ObjectId],
+        change: Callable[[Worker], Worker],
+    ) -> int:
+        """Replace each of the workers by change(worker), all or none; its id, account and profile stay.
+
+        Raises:
+            NotFound: a worker is not the account's.
+        """
+
+    # The journal
+
+    def add_entry(self, world: WorldId, entry: JournalEntry, keep: int) -> None:
+        """Write an entry under the next number; forget what is older than the last `keep` or a little more."""
+
+    def list_entries(
+        self, world: WorldId, which: EntryFilter, limit: int, *, newest_first: bool = False
+    ) -> list[JournalEntry]:
+        """The first `limit` entries that match, in order of their numbers, or from the end."""
+
+    def count_entries(self, world: WorldId, which: EntryFilter) -> int:
+        """How many entries match."""
+
+    def last_entry(self, world: WorldId) -> int:
+        """The number of the newest entry; 0 where there is none."""
+
+    def clear_journal(self, world: WorldId) -> None:
+        """Forget all entries; their numbers are not given again."""
 
     def assign_workers(
         self,

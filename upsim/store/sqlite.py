@@ -22,6 +22,7 @@ from upsim.model import (
     ApiKey,
     Caller,
     HealthStatus,
+    JournalEntry,
     ObjectId,
     Page,
     Pool,
@@ -35,6 +36,7 @@ from upsim.store import sqlite_rows as rows
 from upsim.store.base import (
     DIGEST_LENGTH,
     Content,
+    EntryFilter,
     Moved,
     PoolChanges,
     PoolCounts,
@@ -46,6 +48,9 @@ from upsim.store.base import (
     check_holdable,
 )
 from upsim.store.sqlite_engine import Engine
+
+_TRIM_EVERY = 128
+"""How many entries a journal may run over before what is too old is deleted: one deletion for many."""
 
 _BATCH = 500
 """How many ids go into one IN (…): SQLite's own bound on parameters was once 999."""
@@ -69,13 +74,12 @@ class SQLiteStore:
 
     # Worlds
 
-    def create_world(self, record: WorldRecord, content: Content, *, hidden: bool = False) -> None:
+    def create_world(self, record: WorldRecord, content: Content) -> None:
         with self._engine.write() as db:
-            parent = record.id.partition("#")[0] if hidden else None
             try:
                 db.execute(
                     "INSERT INTO worlds (id, parent, created_at, doc) VALUES (?, ?, ?, ?)",
-                    (record.id, parent, record.created_at, rows.world_doc(record)),
+                    (record.id, _parent(record.id), record.created_at, rows.world_doc(record)),
                 )
             except sqlite3.IntegrityError as error:
                 raise AlreadyExists("World", record.id) from error
@@ -104,26 +108,58 @@ class SQLiteStore:
         with self._engine.write() as db:
             copies = rows.object_ids(db.execute("SELECT id FROM worlds WHERE parent = ?", (world,)).fetchall())
             for member in (world, *copies):
-                _delete_content(db, WorldId(member), (*rows.COPIED, "keys", *rows.COUNTERS))
+                _delete_content(db, WorldId(member), (*rows.COPIED, "keys", *rows.PASSING))
             return db.execute("DELETE FROM worlds WHERE id = ? OR parent = ?", (world, world)).rowcount > 0
 
-    def copy_content(self, source: WorldId, target: WorldId, *, with_keys: bool) -> None:
+    def list_copies(self, world: WorldId) -> list[WorldRecord]:
+        with self._engine.read() as db:
+            found = db.execute("SELECT doc FROM worlds WHERE parent = ? ORDER BY created_at, id", (world,)).fetchall()
+        return [rows.read_world(row[0]) for row in found]
+
+    def copy_content(
+        self, source: WorldId, target: WorldId, *, with_keys: bool, record: WorldRecord | None = None
+    ) -> None:
         with self._engine.write() as db:
-            _delete_content(db, target, (*rows.COPIED, *rows.COUNTERS))
+            if db.execute("SELECT 1 FROM worlds WHERE id = ?", (source,)).fetchone() is None:
+                raise NotFound("World", source)
+            known = db.execute("SELECT 1 FROM worlds WHERE id = ?", (target,)).fetchone() is not None
+            if record is not None:
+                db.execute(
+                    "INSERT INTO worlds (id, parent, created_at, doc) VALUES (?, ?, ?, ?)"
+                    " ON CONFLICT (id) DO UPDATE SET doc = excluded.doc",
+                    (target, _parent(target), record.created_at, rows.world_doc(record)),
+                )
+            elif not known:
+                raise NotFound("World", target)
+            if known:
+                _delete_content(db, target, (*rows.COPIED, *rows.PASSING))
             for table, columns in rows.COPIED.items():
                 db.execute(
                     f"INSERT INTO {table} (world, {columns}) SELECT ?, {columns} FROM {table} WHERE world = ?",  # noqa: S608
                     (target, source),
                 )
             if with_keys:
-                _delete_content(db, target, ("keys",))
-                # A digest opens one world only: in a hidden copy it carries a mark that no real digest has.
-                digest = f"digest || '#{target}'" if "#" in target else f"substr(digest, 1, {DIGEST_LENGTH})"
-                db.execute(
-                    "INSERT INTO keys (world, id, account_id, digest, doc, created_at, revoked_at)"  # noqa: S608
-                    f" SELECT ?, id, account_id, {digest}, doc, created_at, revoked_at FROM keys WHERE world = ?",
-                    (target, source),
-                )
+                _copy_keys(db, source, target)
+            elif known:
+                db.execute("DELETE FROM keys WHERE world = ? AND NOT json_extract(doc, '$.issued')", (target,))
+                db.execute("UPDATE keys SET revoked_at = NULL WHERE world = ?", (target,))
+
+    def read_content(self, world: WorldId) -> Content:
+        everything = Span(0, 1 << 60)
+        with self._engine.read(snapshot=True) as db:
+            where = _Where("world = ?", world)
+            keys = db.execute(
+                "SELECT id, account_id, digest, doc, created_at, revoked_at FROM keys WHERE world = ?"
+                " ORDER BY created_at, id",
+                (world,),
+            ).fetchall()
+            return Content(
+                accounts=[rows.read_account(row) for row in where.page(db, "accounts a", rows.ACCOUNT, everything)[0]],
+                keys=[rows.read_key(row) for row in keys],
+                pools=[rows.read_pool(row) for row in where.page(db, "pools", rows.POOL, everything)[0]],
+                profiles=[_read_profile(row) for row in where.page(db, "profiles p", _PROFILE, everything)[0]],
+                workers=[rows.read_worker(row) for row in where.page(db, "workers", rows.WORKER, everything)[0]],
+            )
 
     # Accounts and keys
 
@@ -458,6 +494,75 @@ class SQLiteStore:
 
             _insert_workers(db, world, checked())
 
+    def change_workers(
+        self,
+        world: WorldId,
+        account_id: ObjectId,
+        worker_ids: Collection[ObjectId],
+        change: Callable[[Worker], Worker],
+    ) -> int:
+        with self._engine.write() as db:
+            workers: list[Worker] = []
+            for batch in _batches(worker_ids):
+                found = db.execute(
+                    f"SELECT {rows.WORKER} FROM workers WHERE world = ? AND account_id = ? AND id IN ({_marks(batch)})",  # noqa: S608
+                    (world, account_id, *batch),
+                ).fetchall()
+                workers += map(rows.read_worker, found)
+            known = {worker.id for worker in workers}
+            missing = [worker_id for worker_id in worker_ids if worker_id not in known]
+            if missing:
+                raise NotFound("Worker", *missing)
+            db.executemany("DELETE FROM workers WHERE world = ? AND id = ?", ((world, one) for one in known))
+            _insert_workers(db, world, map(change, workers))
+        return len(known)
+
+    # The journal
+
+    def add_entry(self, world: WorldId, entry: JournalEntry, keep: int) -> None:
+        with self._engine.tally() as db:
+            (seq,) = db.execute(
+                f"INSERT INTO journal (world, {rows.ENTRY}) VALUES (?, 1 + max("  # noqa: S608
+                "coalesce((SELECT max(seq) FROM journal WHERE world = ?), 0),"
+                " coalesce((SELECT value FROM numbers WHERE world = ? AND name = 'journal'), 0)),"
+                " ?, ?, ?, ?, ?, ?) RETURNING seq",
+                (world, world, world, *rows.entry_row(entry)),
+            ).fetchone()
+            if seq % _TRIM_EVERY == 0:
+                db.execute("DELETE FROM journal WHERE world = ? AND seq <= ?", (world, seq - keep))
+
+    def list_entries(
+        self, world: WorldId, which: EntryFilter, limit: int, *, newest_first: bool = False
+    ) -> list[JournalEntry]:
+        where = _entries(world, which)
+        with self._engine.read() as db:
+            found = where.select(db, "journal", rows.ENTRY, f"seq {'DESC' if newest_first else 'ASC'}", limit)
+        return [rows.read_entry(row) for row in found]
+
+    def count_entries(self, world: WorldId, which: EntryFilter) -> int:
+        with self._engine.read() as db:
+            return _entries(world, which).count(db, "journal")
+
+    def last_entry(self, world: WorldId) -> int:
+        with self._engine.read() as db:
+            (seq,) = db.execute(
+                "SELECT max(coalesce((SELECT max(seq) FROM journal WHERE world = ?1), 0),"
+                " coalesce((SELECT value FROM numbers WHERE world = ?1 AND name = 'journal'), 0))",
+                (world,),
+            ).fetchone()
+        return int(seq)
+
+    def clear_journal(self, world: WorldId) -> None:
+        with self._engine.tally() as db:
+            # Numbers go on behind those that are forgotten, so that a mark taken before stays one.
+            db.execute(
+                "INSERT INTO numbers (world, name, value) SELECT world, 'journal', max(seq) FROM journal"
+                " WHERE world = ? GROUP BY world"
+                " ON CONFLICT (world, name) DO UPDATE SET value = excluded.value",
+                (world,),
+            )
+            db.execute("DELETE FROM journal WHERE world = ?", (world,))
+
     def assign_workers(
         self,
         world: WorldId,
@@ -516,16 +621,55 @@ class _Where:
             self.add(condition, value)
 
     def page(self, db: sqlite3.Connection, table: str, columns: str, span: Span) -> tuple[list[rows.Row], int]:
-        """The rows of the page, and how many rows there are in all."""
-        where = " AND ".join(self._conditions)
-        (total,) = db.execute(f"SELECT COUNT(*) FROM {table} WHERE {where}", self._values).fetchone()  # noqa: S608
+        """The rows of the page, oldest first, and how many rows there are in all."""
+        total = self.count(db, table)
         if span.offset >= total:
             return [], total
-        found = db.execute(
-            f"SELECT {columns} FROM {table} WHERE {where} ORDER BY created_at, id LIMIT ? OFFSET ?",  # noqa: S608
-            (*self._values, span.limit, span.offset),
+        return self.select(db, table, columns, "created_at, id", span.limit, span.offset), total
+
+    def count(self, db: sqlite3.Connection, table: str) -> int:
+        """How many rows there are."""
+        where = " AND ".join(self._conditions)
+        (total,) = db.execute(f"SELECT COUNT(*) FROM {table} WHERE {where}", self._values).fetchone()  # noqa: S608
+        return int(total)
+
+    def select(
+        self, db: sqlite3.Connection, table: str, columns: str, order: str, limit: int, offset: int = 0
+    ) -> list[rows.Row]:
+        """So many rows in this order."""
+        where = " AND ".join(self._conditions)
+        return db.execute(
+            f"SELECT {columns} FROM {table} WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?",  # noqa: S608
+            (*self._values, limit, offset),
         ).fetchall()
-        return found, total
+
+
+def _entries(world: WorldId, which: EntryFilter) -> _Where:
+    where = _Where("world = ? AND seq > ?", world, which.since)
+    where.add_if("method = ?", which.method)
+    where.add_if("status = ?", which.status)
+    where.add_if("account = ?", which.account)
+    where.add_if("decided = ?", which.decided)
+    if which.path is not None:
+        # Only * is special to us: what else GLOB would read as a pattern is taken as it stands.
+        where.add("path GLOB ?", which.path.replace("[", "[[]").replace("?", "[?]"))
+    return where
+
+
+def _parent(world: WorldId) -> str | None:
+    """The world a hidden one belongs to: what stands before the mark in its id."""
+    return world.partition("#")[0] if "#" in world else None
+
+
+def _copy_keys(db: sqlite3.Connection, source: WorldId, target: WorldId) -> None:
+    _delete_content(db, target, ("keys",))
+    # A digest opens one world only: in a hidden copy it carries a mark that no real digest has.
+    mark = f"#{target}" if "#" in target else ""
+    db.execute(
+        "INSERT INTO keys (world, id, account_id, digest, doc, created_at, revoked_at)"
+        " SELECT ?, id, account_id, substr(digest, 1, ?) || ?, doc, created_at, revoked_at FROM keys WHERE world = ?",
+        (target, DIGEST_LENGTH, mark, source),
+    )
 
 
 def _marks(values: Collection[Any]) -> str:

@@ -12,6 +12,7 @@ from upsim.model import (
     ApiKey,
     Health,
     HealthStatus,
+    JournalEntry,
     ObjectId,
     Pool,
     Profile,
@@ -77,6 +78,10 @@ CREATE TABLE IF NOT EXISTS hits (
 CREATE TABLE IF NOT EXISTS numbers (
     world TEXT, name TEXT, value INTEGER NOT NULL, PRIMARY KEY (world, name)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS journal (
+    world TEXT, seq INTEGER, method TEXT NOT NULL, path TEXT NOT NULL, status INTEGER, account TEXT,
+    decided TEXT NOT NULL, doc TEXT NOT NULL, PRIMARY KEY (world, seq)
+) WITHOUT ROWID;
 """
 
 COPIED: Final = {
@@ -86,13 +91,14 @@ COPIED: Final = {
     "profiles": "account_id, created_at, id, name, algorithm, updated_at",
     "profile_pools": "profile_id, position, pool_id",
     "defaults": "account_id, algorithm, profile_id",
+    "numbers": "name, value",
     "workers": "account_id, created_at, id, name, folded, algorithm, profile_id, model, nominal, home, cell,"
     " weights, updated_at, retired_at, history",
 }
 """The tables that are a world's content, and their columns besides the world: what a copy of a world copies."""
 
-COUNTERS: Final = ("hits", "numbers")
-"""The tables that count what happened: never copied, forgotten at a reset."""
+PASSING: Final = ("hits", "journal")
+"""The tables that tell what happened: never copied, forgotten at a reset."""
 
 ACCOUNT: Final = "a.id, a.name, a.tier, a.created_at, a.previous_tier, a.tier_changed_at"
 POOL: Final = (
@@ -181,22 +187,39 @@ def key_row(world: WorldId, key: ApiKey) -> Row:
         "scopes": sorted(key.scopes),
         "networks": key.networks,
         "expires_at": key.expires_at,
+        "exhausted": key.exhausted,
+        "issued": key.issued,
     }
     return world, key.id, key.account_id, key.digest, json.dumps(doc), key.created_at, key.revoked_at
 
 
 def read_key(row: Row) -> ApiKey:
     """id, account_id, digest, doc, created_at, revoked_at as a key."""
-    name, hint, scopes, networks, expires_at = _key_doc(row[3])
-    return ApiKey(row[0], row[1], name, row[2], hint, scopes, networks, row[4], expires_at, row[5])
+    key_id, account_id, digest, text, created_at, revoked_at = row
+    doc = _key_doc(text)
+    return ApiKey(
+        id=key_id,
+        account_id=account_id,
+        name=doc["name"],
+        digest=digest,
+        hint=doc["hint"],
+        scopes=doc["scopes"],
+        networks=doc["networks"],
+        created_at=created_at,
+        expires_at=doc["expires_at"],
+        revoked_at=revoked_at,
+        exhausted=doc["exhausted"],
+        issued=doc["issued"],
+    )
 
 
 # Every request reads a key and a world; their texts repeat, so their parsed forms are kept.
 @lru_cache(maxsize=4096)
-def _key_doc(text: str) -> tuple[str, str, frozenset[Scope], tuple[str, ...], Instant | None]:
-    doc = json.loads(text)
-    scopes = frozenset(Scope(scope) for scope in doc["scopes"])
-    return doc["name"], doc["hint"], scopes, tuple(doc["networks"]), doc["expires_at"]
+def _key_doc(text: str) -> dict[str, Any]:
+    doc: dict[str, Any] = json.loads(text)
+    doc["scopes"] = frozenset(Scope(scope) for scope in doc["scopes"])
+    doc["networks"] = tuple(doc["networks"])
+    return doc
 
 
 def world_doc(record: WorldRecord) -> str:
@@ -223,6 +246,32 @@ def read_world(text: str) -> WorldRecord:
     doc = json.loads(text)
     doc["clock"] = ClockState(*doc["clock"])
     return WorldRecord(**doc)
+
+
+ENTRY: Final = "seq, method, path, status, account, decided, doc"
+
+
+def entry_row(entry: JournalEntry) -> Row:
+    """An entry as the columns of ENTRY besides seq."""
+    doc = {
+        "at": entry.at,
+        "duration_us": entry.duration_us,
+        "query": entry.query,
+        "key": entry.key,
+        "clause": entry.clause,
+        "fault": entry.fault,
+        "body": entry.body,
+        "error": entry.error,
+    }
+    return entry.method, entry.path, entry.status, entry.account, entry.decided, json.dumps(doc)
+
+
+def read_entry(row: Row) -> JournalEntry:
+    """The columns of ENTRY as an entry."""
+    seq, method, path, status, account, decided, doc = row
+    return JournalEntry(
+        seq=seq, method=method, path=path, status=status, account=account, decided=decided, **json.loads(doc)
+    )
 
 
 def object_ids(rows: list[Row]) -> list[ObjectId]:
