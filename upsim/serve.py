@@ -30,7 +30,7 @@ from upsim.rules.worlds import DEFAULT, open_default
 from upsim.store.base import Store
 from upsim.store.factory import open_store
 from upsim.stratum.service import PoolNetwork, PoolWorld, Taken
-from upsim.world import Universe, World
+from upsim.world import PoolTester, Universe, World
 
 _BACKLOG: Final = 1024
 
@@ -53,8 +53,12 @@ class Simulator:
         logins: the fixture's keys that open the default world.
     """
 
-    def __init__(self, config: Config, wall: Clock | None = None) -> None:
+    def __init__(self, config: Config, wall: Clock | None = None, test_pool: PoolTester | None = None) -> None:
         """Open everything.
+
+        Args:
+            wall: what it takes for the wall clock, if not the machine's.
+            test_pool: what tries pools, if not the simulated network.
 
         Raises:
             ConfigError: a setting cannot be used.
@@ -68,7 +72,7 @@ class Simulator:
                 _Behaviours(self._store),
                 config.pool_timeout,
             )
-            self.universe = Universe(self._store, self._test_pool, wall or SystemClock())
+            self.universe = Universe(self._store, test_pool or self._test_pool, wall or SystemClock())
             open_default(self.universe, beginning, config.seed)
             self.app: Flask = create_app(self.universe, config)
         except BaseException:
