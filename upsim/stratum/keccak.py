@@ -1,4 +1,4 @@
-"""Keccak-256 as Ethereum means it (padding 0x01: not hashlib's sha3_256), and the DAG seeds of epochs that follow from it.
+"""Keccak-256 as Ethereum means it (padding 0x01: not hashlib's sha3_256), and the DAG seeds that follow from it.
 
 Pure Python and slow, half a millisecond a block: meant for seeds, each computed once.
 """

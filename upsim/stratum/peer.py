@@ -1,7 +1,7 @@
 """The miner's side of one conversation, shared by the pool tester and the synthetic miners.
 
 Knows what to ask in which order and how to read answers in every shape pools are known to give. Does not know sockets
-or time, and never looks for a hash.
+or time, and does no mining: where a hash is cheap it looks at a few, to have something to submit.
 """
 
 from __future__ import annotations
@@ -67,11 +67,15 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The variable parts of a share. Fields a dialect does not have are ignored."""
+    """The variable parts of a share. Fields a dialect does not have are ignored.
+
+    Attributes:
+        nonce: as a number.
+        extranonce2: as a number; for Equihash, what the made-up solution is made of.
+    """
 
     nonce: int
     extranonce2: int = 0
-    ntime: str = ""
 
 
 class MinerSession(ABC):
@@ -105,6 +109,16 @@ class MinerSession(ABC):
     @abstractmethod
     def take(self, message: Mapping[str, Json]) -> Work | None:
         """Take in anything else the pool sends; gives the work where it was a job of this dialect."""
+
+    def look(self, work: Work, number: int, tries: int) -> Found:
+        """A share to submit: the best of so many where a hash is cheap, else simply one that was not used yet.
+
+        Args:
+            work: what it is for.
+            number: different for every share.
+            tries: most hashes to spend.
+        """
+        return Found(nonce=number & 0xFFFFFFFF)
 
     @abstractmethod
     def submit(self, request_id: int, work: Work, found: Found) -> bytes:

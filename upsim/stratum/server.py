@@ -1,4 +1,4 @@
-"""Sockets for simulated pools: accepts, tells TLS from plain, feeds lines to a pool, takes the steps its behaviour asks for.
+"""Sockets for simulated pools: accepts, tells TLS from plain, feeds lines to a pool, takes a behaviour's steps.
 
 Runs in an asyncio loop and never blocks it. Bounded: connections, line length, bytes waiting to be read by a client.
 Decides nothing itself: the pool decides, the behaviour distorts.
@@ -7,7 +7,6 @@ Decides nothing itself: the pool decides, the behaviour distorts.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import socket
 import ssl
@@ -18,8 +17,9 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from upsim.clock import Clock
-from upsim.stratum.behaviours import Behaviour, Close, Cover, Pause, Send, Step
-from upsim.stratum.pool import Seat, SimulatedPool
+from upsim.stratum.behaviours import Behaviour, Cover
+from upsim.stratum.faults import Close, Flood, Pause, Send, Step
+from upsim.stratum.pool import Output, Seat, SimulatedPool
 from upsim.stratum.wire import LineBuffer, LineTooLong
 
 _LOG: Final = logging.getLogger(__name__)
@@ -27,7 +27,11 @@ MAX_CONNECTIONS: Final = 20_000
 MAX_UNREAD_BYTES: Final = 262_144
 """A client that lets this much wait unread is disconnected."""
 FIRST_BYTE_S: Final = 60.0
+TICK_S: Final = 1.0
+"""How often connections are looked at for a new job."""
 _TLS_HELLO: Final = 0x16
+_SLICE: Final = 500
+"""Connections told of a job before others get their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,27 +53,45 @@ class Connection(asyncio.Protocol):
         self._lines = LineBuffer()
         self._steps: deque[Step] = deque()
         self._waiting: asyncio.TimerHandle | None = None
+        self._timers: list[asyncio.TimerHandle] = []
         self._transport: asyncio.Transport | None = None
+        self._full = False
         self.seat: Seat = route.pool.join(route.behaviour.terms)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=MAX_UNREAD_BYTES)
+        peer = transport.get_extra_info("peername")
+        self.seat.peer = f"{peer[0]}:{peer[1]}" if peer else ""
         self._host.connections.add(self)
+        loop = asyncio.get_running_loop()
+        self._timers = [loop.call_later(self._wire.login_s * self._host.pace, self._check_login)]
+        if self._wire.life_s is not None:
+            self._timers.append(loop.call_later(self._wire.life_s * self._host.pace, self.close, True))
         self._take(self._wire.connected())
 
     def connection_lost(self, problem: Exception | None) -> None:
         """End."""
         self._transport = None
         self._host.connections.discard(self)
+        self._route.pool.leave(self.seat)
+        for timer in self._timers:
+            timer.cancel()
         if self._waiting is not None:
             self._waiting.cancel()
 
     def pause_writing(self) -> None:
-        """The client does not read: let it go rather than collect for it."""
-        if self._transport is not None:
+        """The client does not read. A flood waits for it; anything else is not collected, the client has to go."""
+        self._full = True
+        if self._transport is not None and not (self._steps and isinstance(self._steps[0], Flood)):
             self._transport.abort()
+
+    def resume_writing(self) -> None:
+        """The client reads again."""
+        self._full = False
+        if self._waiting is None:
+            self._go()
 
     def data_received(self, data: bytes) -> None:
         """Hand the client's lines to the pool."""
@@ -79,16 +101,21 @@ class Connection(asyncio.Protocol):
             self._take([Close()])
             return
         for line in lines:
-            self._line(line)
+            if self._transport is None or self._transport.is_closing():
+                return
+            if self._wire.hears(line):
+                self._answer(self._route.pool.receive(self.seat, line, self._route.clock.now()))
+            else:
+                self._take(self._wire.unheard())
 
-    def _line(self, line: bytes) -> None:
-        if self._transport is None or self._transport.is_closing():
-            return
-        if not self._wire.hears(line):
-            self._take(self._wire.says([]))
-            return
-        output = self._route.pool.receive(self.seat, line, self._route.clock.now())
-        self._take(self._wire.says(output.lines))
+    def tick(self) -> None:
+        """Let time pass."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._answer(self._route.pool.tick(self.seat, self._route.clock.now()))
+
+    def _answer(self, output: Output) -> None:
+        if output.lines:
+            self._take(self._wire.says(output.lines))
         if output.close:
             self._take([Close()])
 
@@ -99,17 +126,31 @@ class Connection(asyncio.Protocol):
 
     def _go(self) -> None:
         self._waiting = None
-        while self._steps and self._transport is not None:
-            match self._steps.popleft():
+        while self._steps and self._transport is not None and not self._transport.is_closing():
+            match self._steps[0]:
                 case Send(data):
                     self._transport.write(data)
                 case Close(reset):
                     self.close(reset)
                     return
+                case Flood(data, total):
+                    if total > 0:
+                        self._steps[0] = Flood(data, total - len(data))
+                        self._transport.write(data)
+                        if self._full:
+                            return
+                        continue
                 case Pause(seconds):
                     loop = asyncio.get_running_loop()
                     self._waiting = loop.call_later(seconds * self._host.pace, self._go)
+                    self._steps.popleft()
                     return
+            if self._steps:
+                self._steps.popleft()
+
+    def _check_login(self) -> None:
+        if self.seat.session is None or not self.seat.session.logins:
+            self.close()
 
     def close(self, reset: bool = False) -> None:
         """Hang up."""
@@ -126,7 +167,7 @@ class Connection(asyncio.Protocol):
 
 
 class Host:
-    """Accepts on one listening socket and gives each connection its route.
+    """Accepts on listening sockets and gives each connection its route.
 
     Args:
         route: tells what a peer's connection meets, by the peer's address; None hangs up on it.
@@ -147,41 +188,62 @@ class Host:
         self._opening: set[asyncio.Task[None]] = set()
 
     async def serve(self, listener: socket.socket) -> None:
-        """Accept until cancelled; then close every connection."""
-        loop = asyncio.get_running_loop()
+        """Accept, and keep jobs moving, until cancelled; then close every connection."""
         listener.setblocking(False)
+        ticking = asyncio.get_running_loop().create_task(self._tick_for_ever())
         try:
             while True:
-                try:
-                    accepted, peer = await loop.sock_accept(listener)
-                except OSError:
-                    # Out of file descriptors, mostly: those that are open go on, and it may pass.
-                    await asyncio.sleep(0.05)
-                    continue
-                if len(self.connections) + len(self._opening) >= MAX_CONNECTIONS:
-                    accepted.close()
-                    continue
-                task = loop.create_task(self._open(accepted, peer[:2]))
-                self._opening.add(task)
-                task.add_done_callback(self._opening.discard)
+                await self._accept(listener)
         finally:
+            ticking.cancel()
             for task in list(self._opening):
                 task.cancel()
-            await asyncio.gather(*self._opening, return_exceptions=True)
+            await asyncio.gather(ticking, *self._opening, return_exceptions=True)
             for connection in list(self.connections):
                 connection.close(reset=True)
+            # Transports close at the loop's next turn.
+            await asyncio.sleep(0)
+
+    async def broadcast(self) -> None:
+        """Send every connection the job that is due, in turns, so that none waits for all."""
+        for at, connection in enumerate(list(self.connections), 1):
+            connection.tick()
+            if at % _SLICE == 0:
+                await asyncio.sleep(0)
+
+    async def _tick_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            await self.broadcast()
+
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            accepted, peer = await loop.sock_accept(listener)
+        except OSError as problem:
+            # Out of file descriptors, mostly: those that are open go on, and it may pass.
+            _LOG.warning("cannot accept a connection: %s", problem)
+            await asyncio.sleep(0.05)
+            return
+        if len(self.connections) + len(self._opening) >= MAX_CONNECTIONS:
+            accepted.close()
+            return
+        task = loop.create_task(self._open(accepted, (str(peer[0]), int(peer[1]))))
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
 
     async def _open(self, accepted: socket.socket, peer: tuple[str, int]) -> None:
-        route = self._route(peer)
         try:
+            route = self._route(peer)
             if route is None:
                 accepted.close()
                 return
+            accepted.setblocking(False)
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             context = await self._context(accepted, route.behaviour.cover)
-            await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: Connection(route, self), accepted, ssl=context
-            )
-        except (OSError, TimeoutError, ssl.SSLError) as problem:
+            loop = asyncio.get_running_loop()
+            await loop.connect_accepted_socket(lambda: Connection(route, self), accepted, ssl=context)
+        except (OSError, TimeoutError) as problem:
             _LOG.debug("a connection from %s ended before it began: %s", peer, problem)
             accepted.close()
         except asyncio.CancelledError:
@@ -190,7 +252,6 @@ class Host:
 
     async def _context(self, accepted: socket.socket, cover: Cover) -> ssl.SSLContext | None:
         """Wait for the first byte where it decides; None for a plain connection."""
-        accepted.setblocking(False)
         if cover is Cover.PLAIN:
             return None
         async with asyncio.timeout(FIRST_BYTE_S):
@@ -206,9 +267,13 @@ class Host:
 async def _readable(accepted: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(accepted, ready.set_result, None)
+
+    def awake() -> None:
+        if not ready.done():
+            ready.set_result(None)
+
+    loop.add_reader(accepted, awake)
     try:
         await ready
     finally:
-        with contextlib.suppress(ValueError):
-            loop.remove_reader(accepted)
+        loop.remove_reader(accepted)

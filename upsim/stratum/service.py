@@ -1,27 +1,26 @@
 """The simulated pool network: tests pools for a world, and plays every pool whose name is not a real address.
 
-One asyncio loop in one daemon thread with one listener on loopback, started on first use. A test connects to it over real
-TCP; the listener knows what to play from the source port, which the dialer registers before it connects, so that nothing
-unusual is on the wire. Under policy "simulated" no connection leaves the machine and no name is ever resolved.
+One asyncio loop in one daemon thread with one listener on loopback, started on first use. A test connects to it over
+real TCP; the listener knows what to play from the source port, which the dialer registers before it connects, so that
+nothing unusual is on the wire. Under policy "simulated" no connection leaves the machine, and no name is ever resolved.
 """
 
 from __future__ import annotations
 
-import asyncio
 import socket
-import ssl
 import threading
 import time
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Final, Literal, Protocol, TypeAlias
 
-from upsim.algorithms import ALGORITHMS, Algorithm, Dialect
+from upsim.algorithms import ALGORITHMS
 from upsim.clock import Clock
 from upsim.model import PoolTarget, PoolTest, WorldId
-from upsim.stratum.behaviours import BEHAVIOURS, TEST_SUFFIX, Behaviour, Reach, behaviour_for
+from upsim.stratum.behaviours import TEST_SUFFIX, Behaviour, Reach, behaviour_for, behaviour_named
 from upsim.stratum.dial import CannotConnect, connect, loopback, permitted, resolve
 from upsim.stratum.pool import SimulatedPool, seed_of
+from upsim.stratum.ports import LoopThread
 from upsim.stratum.server import Host, Route
 from upsim.stratum.tester import PoolTester
 from upsim.stratum.tls import throw_away_context
@@ -81,7 +80,7 @@ class LocalBehaviours:
             if behaviour is None:
                 self._set.pop((world, host, port), None)
             else:
-                behaviour_for(host, behaviour, 0)
+                behaviour_named(behaviour)
                 self._set[world, host, port] = behaviour, times
 
     def take(self, world: WorldId, host: str, port: int) -> Taken:
@@ -156,9 +155,7 @@ class PoolNetwork:
         running = self._start()
         if behaviour.reach is Reach.REFUSED:
             return connect(_HOME, running.refusing_port, deadline)
-        algorithm = ALGORITHMS[target.algorithm]
-        if behaviour.foreign:
-            algorithm = _another(algorithm)
+        algorithm = behaviour.algorithm(ALGORITHMS[target.algorithm])
         seed = seed_of(world.seed, target.host, target.port)
         prepared = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
@@ -228,54 +225,26 @@ class _Running:
 
     def __init__(self, pace: float) -> None:
         self.routes: dict[int, Route] = {}
-        self._context: ssl.SSLContext | None = None
         self._refuser = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         # Bound and never listening: connections to it are refused, and nobody else can come to listen there.
         self._refuser.bind((_HOME, 0))
         self.refusing_port: int = self._refuser.getsockname()[1]
         self._listener = socket.create_server((_HOME, 0), backlog=1024)
         self.port: int = self._listener.getsockname()[1]
-        # The selector loop on every system: connections are told apart by a look at their first byte.
-        self._loop = asyncio.SelectorEventLoop()
-        self._host = Host(self._route, self._secure, pace)
-        self._task: asyncio.Task[None] | None = None
-        self._thread = threading.Thread(target=self._run, name="upsim-pools", daemon=True)
-        self._thread.start()
+        self._thread = LoopThread("upsim-pools")
+        self._thread.serve(Host(self._route, cache(throw_away_context), pace), self._listener)
 
     def _route(self, peer: tuple[str, int]) -> Route | None:
         return self.routes.pop(peer[1], None)
 
-    def _secure(self) -> ssl.SSLContext:
-        if self._context is None:
-            self._context = throw_away_context()
-        return self._context
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._task = self._loop.create_task(self._host.serve(self._listener))
-        try:
-            self._loop.run_until_complete(self._task)
-        except asyncio.CancelledError:
-            # Connections were told to close; let their transports do so.
-            self._loop.run_until_complete(asyncio.sleep(0))
-        finally:
-            self._loop.close()
-
     def stop(self) -> None:
         """Close everything and wait for the thread."""
-        self._loop.call_soon_threadsafe(lambda: self._task.cancel() if self._task else None)
-        self._thread.join()
+        self._thread.stop()
         self._listener.close()
         self._refuser.close()
 
 
-def _another(algorithm: Algorithm) -> Algorithm:
-    """An algorithm of another dialect, for a port that speaks the wrong one."""
-    return ALGORITHMS["etchash" if algorithm.dialect is Dialect.MONERO else "randomx"]
-
-
 __all__ = [
-    "BEHAVIOURS",
     "BehaviourSource",
     "LocalBehaviours",
     "PoolNetwork",

@@ -71,7 +71,7 @@ class Recipe:
         algorithm: what it is for.
         seed: of the pool.
         height: the block's height.
-        serial: which job of this block, from 0.
+        serial: which job of this block.
         now_s: Unix seconds shown by the pool's clock when the job was due.
         clean: whether earlier jobs are worthless now.
     """
@@ -94,7 +94,7 @@ class Recipe:
     @property
     def job_id(self) -> str:
         """Hex, different for every job for a long time."""
-        return f"{self.height & 0xFFFFFF:x}{self.serial & 0xFF:02x}"
+        return f"{self.height & 0xFFFFFF:x}{self.serial & 0xFFFF:04x}"
 
 
 def _digest(text: str) -> bytes:
@@ -345,6 +345,10 @@ class PoolSession(ABC):
     @abstractmethod
     def tell_difficulty(self) -> list[bytes]:
         """Announce the present difficulty; nothing where the job carries it."""
+
+    def tell_extranonce(self) -> list[bytes]:
+        """Announce a changed extranonce, which holds from the next job on; nothing where the client cannot take one."""
+        return []
 
     @abstractmethod
     def notify(self, job: Job) -> list[bytes]:

@@ -1,7 +1,7 @@
 """Tries a pool as a miner would: connect, subscribe, authorize; each stage with its time and, on failure, one sentence.
 
-Never takes longer than its deadline, keeps at most one line in memory, never submits a share, and closes politely. Knows
-nothing of policy: whoever calls hands it the way to connect.
+Never takes longer than its deadline, keeps at most one line in memory, never submits a share, and closes politely.
+Knows nothing of policy: whoever calls hands it the way to connect.
 """
 
 from __future__ import annotations
@@ -174,6 +174,8 @@ class PoolTester:
         return _Failed(stage, f"the pool closed the connection instead of answering the {stage.value}")
 
     def _no_stratum(self, problem: NotStratum) -> str:
+        if problem.excerpt.startswith('"{'):
+            return f"connected, but the pool hung up in the middle of a line: {problem.excerpt}"
         if problem.excerpt.startswith('"HTTP/'):
             return "connected, but an HTTP server answered: this is not a Stratum port"
         return f"connected, but the answer is not Stratum: {problem.excerpt}"

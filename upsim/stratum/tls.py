@@ -1,4 +1,4 @@
-"""TLS with a certificate made on the spot. Keys live in memory, and for a moment in a private file that is deleted at once.
+"""TLS with a certificate made on the spot. Keys live in memory, and for a moment in a private file, deleted at once.
 
 The certificate is signed by itself and good for nothing else: miners do not verify pools' certificates, and neither
 does the tester. `cryptography` is imported when the first certificate is needed, not before.

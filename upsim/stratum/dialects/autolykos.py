@@ -1,7 +1,7 @@
 """Ergo's Stratum (autolykos): V1's hello, a job of nine other fields. Shares are checked structurally.
 
-Disputed: what `b` in a job means. Here, as in miningcore and as NiceHash and NBMiner require, b is the share's target and
-set_difficulty says 1; a miner multiplies the two.
+Disputed: what `b` in a job means. Here, as in miningcore and as NiceHash and NBMiner require, b is the share's target
+and set_difficulty says 1; a miner multiplies the two.
 """
 
 from __future__ import annotations

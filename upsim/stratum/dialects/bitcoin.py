@@ -5,6 +5,7 @@ With mining.configure and version rolling (BIP310). What it shares with its many
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -60,6 +61,23 @@ class BitcoinJob(Job):
             self.ntime,
             self.clean,
         ]
+
+
+def as_job(params: Sequence[Json]) -> BitcoinJob:
+    """Read mining.notify's parameters.
+
+    Raises:
+        ValueError: if they are not nine fields of the right lengths.
+    """
+    match params:
+        case [str(mark), str(prevhash), str(coinb1), str(coinb2), list(branch), *rest] if len(params) == 9:
+            version, nbits, ntime = (as_text(item) for item in rest[:3])
+            sizes = [(prevhash, 64), (version, 8), (nbits, 8), (ntime, 8), *((as_text(item), 64) for item in branch)]
+            whole = all(is_hex(text) and len(text) % 2 == 0 for text in (coinb1, coinb2))
+            if whole and all(is_hex(text, digits) for text, digits in sizes):
+                siblings = tuple(as_text(item) for item in branch)
+                return BitcoinJob(mark, 0, rest[3] is True, prevhash, coinb1, coinb2, siblings, version, nbits, ntime)
+    raise ValueError("not a job of Stratum V1")
 
 
 def block_header(
@@ -202,9 +220,24 @@ class BitcoinMiner(FamilyMiner):
 
     def take_job(self, params: list[Json]) -> Work | None:
         """Read mining.notify."""
-        if len(params) == 9 and isinstance(params[4], list) and isinstance(params[0], str):
-            return Work(params[0], tuple(params), self.difficulty, params[8] is True)
-        return None
+        try:
+            job = as_job(params)
+        except ValueError:
+            return None
+        return Work(job.id, tuple(params), self.difficulty, job.clean)
+
+    def look(self, work: Work, number: int, tries: int) -> Found:
+        """The nonce with the smallest hash among the first few."""
+        extranonce2 = number % 256**self.extranonce2_bytes
+        job = as_job(work.fields)
+        front = block_header(job, self.extranonce1, self._tail(extranonce2), job.ntime, "00000000")[:76]
+        digest = proof.HASHES[self.algorithm.id]
+        # The hash is a little-endian number: its last byte weighs most.
+        best = min((digest(front + nonce.to_bytes(4, "little"))[::-1], nonce) for nonce in range(max(1, tries)))
+        return Found(best[1], extranonce2)
+
+    def _tail(self, extranonce2: int) -> str:
+        return f"{extranonce2:0{2 * self.extranonce2_bytes}x}"
 
     def submit(self, request_id: int, work: Work, found: Found) -> bytes:
         """mining.submit with this nonce."""
@@ -214,8 +247,8 @@ class BitcoinMiner(FamilyMiner):
             [
                 self.credentials.username,
                 work.job_id,
-                f"{found.extranonce2:0{2 * self.extranonce2_bytes}x}",
-                found.ntime or as_text(work.fields[7]),
+                self._tail(found.extranonce2),
+                as_text(work.fields[7]),
                 f"{found.nonce:08x}",
             ],
         )

@@ -61,9 +61,9 @@ class NicehashSession(FamilySession):
         """Three items, then the extranonce: how a miner tells this from V1."""
         return [["mining.notify", f"{self.number:032x}", _PROTOCOL], self.extranonce1]
 
-    def refuse(self, login: Login, text: str) -> list[bytes]:
-        """Turn a login down."""
-        return self.error(login.request_id, RejectCode.UNAUTHORIZED, text, value=False)
+    def extranonce_params(self) -> list[Json]:
+        """The extranonce alone: the rest of the nonce is the miner's."""
+        return [self.extranonce1]
 
     def notify(self, job: Job) -> list[bytes]:
         """Seed first, header second: the opposite of ETHPROXY."""

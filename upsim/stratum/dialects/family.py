@@ -1,4 +1,4 @@
-"""What every relative of Stratum V1 has in common: mining.subscribe, mining.authorize, mining.submit and their envelope.
+"""What all relatives of Stratum V1 have in common: mining.subscribe, mining.authorize, mining.submit, their envelope.
 
 Each dialect adds its own reply to the hello, its own job and its own share. This module knows none of them.
 """
@@ -87,6 +87,16 @@ class FamilySession(PoolSession):
         """mining.set_difficulty."""
         value = self.difficulty
         return [notification("mining.set_difficulty", [int(value) if value.is_integer() else value])]
+
+    def tell_extranonce(self) -> list[bytes]:
+        """mining.set_extranonce, to clients that said they can take it."""
+        if not self.extranonce_subscribed:
+            return []
+        return [notification("mining.set_extranonce", self.extranonce_params())]
+
+    def extranonce_params(self) -> list[Json]:
+        """What mining.set_extranonce carries."""
+        return [self.extranonce1, self.extranonce2_bytes]
 
     @staticmethod
     def words(request: Request, least: int, most: int) -> list[str]:

@@ -32,7 +32,7 @@ class KaspaJob(Job):
 
 def make_job(recipe: Recipe) -> KaspaJob:
     """A job with a decimal id."""
-    number = recipe.height % 1_000_000 * 16 + recipe.serial % 16
+    number = recipe.height % 1_000_000 * 65_536 + recipe.serial % 65_536
     return KaspaJob(str(number), recipe.height, recipe.clean, recipe.digest("header"), recipe.now_s * 1000)
 
 
@@ -56,17 +56,17 @@ class KaspaSession(FamilySession):
             return [None, self.extranonce1, 8 - self.extranonce1_bytes]
         return [True, self._protocol]
 
-    def tell_difficulty(self) -> list[bytes]:
-        """The extranonce, where it was not told yet, and mining.set_difficulty."""
-        if self.begun and self._extranonce_told == self.extranonce1:
-            return super().tell_difficulty()
-        self._extranonce_told = self.extranonce1
+    def tell_extranonce(self) -> list[bytes]:
+        """mining.set_extranonce; every Kaspa miner understands it, as it is how they get their first one."""
         params: list[Json] = [self.extranonce1]
         if self._bitmain:
             params.append(8 - self.extranonce1_bytes)
-        return [notification("mining.set_extranonce", params), *super().tell_difficulty()]
+        return [notification("mining.set_extranonce", params)]
 
-    _extranonce_told = ""
+    def begin(self, job: Job | None) -> list[bytes]:
+        """The extranonce comes first: the hello's reply does not carry it."""
+        lines = super().begin(job)
+        return [*self.tell_extranonce(), *lines] if lines else lines
 
     def notify(self, job: Job) -> list[bytes]:
         """mining.notify; its id is the job's number, as the bridges have it."""

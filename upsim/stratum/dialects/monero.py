@@ -104,7 +104,7 @@ class MoneroSession(PoolSession):
         """Take one request."""
         if request.method == "login":
             return [self._login(request)]
-        if not self.logins:
+        if not self.logins and request.method in ("submit", "keepalived", "getjob"):
             return [Say(line) for line in self.error(request.id, RejectCode.UNAUTHORIZED, "Unauthenticated")]
         match request.method:
             case "submit":

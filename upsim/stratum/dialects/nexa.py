@@ -70,6 +70,5 @@ class NexaMiner(FamilyMiner):
 
     def submit(self, request_id: int, work: Work, found: Found) -> bytes:
         """mining.submit."""
-        ntime = found.ntime or "00000000"
-        params: Json = [self.credentials.username, work.job_id, self.extranonce1, ntime, f"{found.nonce:016x}"]
+        params: Json = [self.credentials.username, work.job_id, self.extranonce1, "00000000", f"{found.nonce:016x}"]
         return request(request_id, "mining.submit", params)

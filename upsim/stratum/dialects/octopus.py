@@ -1,7 +1,7 @@
 """Conflux's Stratum (octopus): one subscription is hello and login; refused shares are results, not errors.
 
-Public pools differ from the node: they take V1's subscribe and authorize. The pool here takes both, and the tester tries
-`[user, pass]`, then `[user]`, then V1. Shares are checked structurally.
+Public pools differ from the node: they take V1's subscribe and authorize. The pool here takes both, and the tester
+tries `[user, pass]`, then `[user]`, then V1. Shares are checked structurally.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class OctopusSession(FamilySession):
         self.subscribed = True
         name = request.text(0)
         # The node's form is known by its address; everything else that says hello this way is a miner's own name.
-        if len(request.params) == 2 and isinstance(request.params[1], str) or name.startswith(("cfx:", "cfxtest:")):
+        if (len(request.params) == 2 and isinstance(request.params[1], str)) or name.startswith(("cfx:", "cfxtest:")):
             return [Login(request.id, name, request.text(1))]
         self.agent = name
         return [*self.says(request, True), Subscribed(name)]

@@ -1,7 +1,7 @@
 """Zcash's Stratum (ZIP-301): equihash in its four shapes, and verushash, which adds a solution template.
 
-Everything in a job is as it stands in the header. The work of an Equihash share is checked (double SHA-256 of header and
-solution against the target); that the solution solves anything is not.
+Everything in a job is as it stands in the header. The work of an Equihash share is checked (double SHA-256 of header
+and solution against the target); that the solution solves anything is not.
 """
 
 from __future__ import annotations
@@ -199,15 +199,37 @@ class ZcashMiner(FamilyMiner):
         # Pools leave the two fields of the newer shapes away, and BTG's have them: both are known.
         if len(params) not in ({9} if wanted == 9 else {8, 10}) or not isinstance(params[7], bool):
             return None
-        if not all(isinstance(item, str) for item in params[:7]):
+        sizes = (8, 64, 64, 64, 8, 8)
+        if not all(is_hex(as_text(item), size) for item, size in zip(params[1:7], sizes, strict=True)):
             return None
         return Work(as_text(params[0]), tuple(params), self.difficulty, params[7])
 
-    def submit(self, request_id: int, work: Work, found: Found) -> bytes:
-        """mining.submit with a made-up solution of the right size."""
+    def look(self, work: Work, number: int, tries: int) -> Found:
+        """The made-up solution whose header hashes lowest among the first few; Verus' hash is not computed."""
+        if self.algorithm.id == "verushash":
+            return Found(nonce=number)
+        texts = [as_text(item) for item in work.fields]
+        front = bytes.fromhex("".join(texts[1:7]) + self.extranonce1 + self._tail(number))
+        best = min((sha256d(front + bytes.fromhex(self._solution(work, at)))[::-1], at) for at in range(max(1, tries)))
+        return Found(number, best[1])
+
+    def _tail(self, number: int) -> str:
+        return f"{number:0{2 * self.extranonce2_bytes}x}"
+
+    def _solution(self, work: Work, number: int) -> str:
+        """A solution of the right size that solves nothing; Verus' begins with its template's version."""
         shape = SHAPES[self.algorithm.id]
         begin = as_text(work.fields[8])[:2] if self.algorithm.id == "verushash" else "00"
-        solution = shape.prefix + begin + "00" * (shape.solution_bytes - 1)
-        nonce = f"{found.nonce:0{2 * self.extranonce2_bytes}x}"
-        params: Json = [self.credentials.username, work.job_id, as_text(work.fields[5]), nonce, solution]
+        return shape.prefix + begin + f"{number:0{2 * (shape.solution_bytes - 1)}x}"
+
+    def submit(self, request_id: int, work: Work, found: Found) -> bytes:
+        """mining.submit with a made-up solution of the right size."""
+        solution = self._solution(work, found.extranonce2)
+        params: Json = [
+            self.credentials.username,
+            work.job_id,
+            as_text(work.fields[5]),
+            self._tail(found.nonce),
+            solution,
+        ]
         return request(request_id, "mining.submit", params)

@@ -1,0 +1,146 @@
+"""Simulated pools on real listening ports, in an asyncio loop of their own thread.
+
+For `upsim pool`, and for `upsim serve` to open ports for its pools. Starts and stops cleanly; knows nothing of worlds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import cache
+from typing import Final, TypeVar
+
+from upsim.clock import Clock, SystemClock
+from upsim.stratum.behaviours import behaviour_for, behaviour_named
+from upsim.stratum.pool import SimulatedPool
+from upsim.stratum.server import Connection, Host, Route
+from upsim.stratum.tls import throw_away_context
+
+_BACKLOG: Final = 4_096
+Answer = TypeVar("Answer")
+
+
+class LoopThread:
+    """An asyncio loop in a daemon thread, with hosts that accept on listening sockets."""
+
+    def __init__(self, name: str) -> None:
+        # The selector loop on every system: plain and TLS are told apart by a look at a socket's first byte.
+        self._loop = asyncio.SelectorEventLoop()
+        self._tasks: list[Future[None]] = []
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
+
+    def serve(self, host: Host, listener: socket.socket) -> None:
+        """Accept on a listener until stopped."""
+        self._tasks.append(asyncio.run_coroutine_threadsafe(host.serve(listener), self._loop))
+
+    def ask(self, question: Callable[[], Answer]) -> Answer:
+        """Run something quick within the loop, and give back what it says."""
+        done: Future[Answer] = Future()
+
+        def run() -> None:
+            try:
+                done.set_result(question())
+            except Exception as problem:
+                done.set_exception(problem)
+
+        self._loop.call_soon_threadsafe(run)
+        return done.result()
+
+    def stop(self) -> None:
+        """Close every connection and wait for the thread."""
+        asyncio.run_coroutine_threadsafe(self._wind_up(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    async def _wind_up(self) -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.sleep(0)
+
+
+class PoolServer:
+    """Pools that listen on real ports.
+
+    Use as a context manager, or call `close`.
+    """
+
+    def __init__(self, clock: Clock | None = None, pace: float = 1.0) -> None:
+        self._clock = clock or SystemClock()
+        self._pace = pace
+        self._thread = LoopThread("upsim-ports")
+        self._listeners: list[socket.socket] = []
+        self._hosts: list[Host] = []
+        self._secure: Callable[[], ssl.SSLContext] = cache(throw_away_context)
+
+    def open(
+        self,
+        pool: SimulatedPool,
+        port: int = 0,
+        *,
+        address: str = "127.0.0.1",
+        behaviour: str = "healthy",
+        behaviour_times: int | None = None,
+    ) -> int:
+        """Open a port for a pool, and say which it is.
+
+        Args:
+            pool: what answers there.
+            port: 0 takes any free one.
+            address: to listen on; loopback unless told otherwise.
+            behaviour: what connections meet.
+            behaviour_times: only so many of them; the next ones meet a healthy pool. None means all.
+
+        Raises:
+            UnknownBehaviour: if no behaviour has this name.
+            OSError: if the port is taken.
+        """
+        behaviour_named(behaviour)
+        numbers = iter(range(1 << 62))
+
+        def route(peer: tuple[str, int]) -> Route:
+            number = next(numbers)
+            chosen = behaviour if behaviour_times is None or number < behaviour_times else "healthy"
+            return Route(pool, behaviour_for("", chosen, number), self._clock)
+
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        listener = socket.create_server((address, port), family=family, backlog=_BACKLOG)
+        host = Host(route, self._secure, self._pace)
+        self._listeners.append(listener)
+        self._hosts.append(host)
+        self._thread.serve(host, listener)
+        opened: int = listener.getsockname()[1]
+        return opened
+
+    def connections(self) -> list[Connection]:
+        """Who is connected, on all ports."""
+        return self.ask(lambda: [connection for host in self._hosts for connection in host.connections])
+
+    def ask(self, question: Callable[[], Answer]) -> Answer:
+        """Look at pools and connections from within their loop, where nothing changes meanwhile."""
+        return self._thread.ask(question)
+
+    def close(self) -> None:
+        """Close every port and connection."""
+        self._thread.stop()
+        for listener in self._listeners:
+            listener.close()
+
+    def __enter__(self) -> PoolServer:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self.close()
