@@ -27,7 +27,7 @@ class EventKind(StrEnum):
     ONLINE = "online"
     """On, whatever outages the seed holds for it."""
     FLAPPING = "flapping"
-    """Down for 4 to 9 minutes of each quarter of an hour."""
+    """Down for ten minutes of each half hour."""
     AUTO = "auto"
     """Back to the seed's outages."""
     SCALE = "scale"

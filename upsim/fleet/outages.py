@@ -77,10 +77,10 @@ PLANS: Final = (NETWORK, SITE, RACK, SLOT)
 _TOGETHER: Final = 8
 """Nodes that share one digest, 8 bytes each."""
 
-FLAP: Final = 15
-"""Steps in which a flapping cell is down once, for some of them."""
-FLAP_DOWN: Final = (4, 9)
-"""Shortest and longest time a flapping cell is down."""
+FLAP: Final = 30
+"""Steps in which a flapping cell is down once, for a third of them: chance says which."""
+FLAP_DOWN: Final = FLAP // 3
+"""Steps that a flapping cell is down."""
 
 
 @lru_cache(maxsize=2048)
@@ -180,10 +180,8 @@ def _less(spans: Iterable[Span], taken: Collection[Span]) -> Iterator[Span]:
 
 @lru_cache(maxsize=8192)
 def _flap(seed: int, cell: int, block: int) -> Span:
-    chance = digest(seed, "flap", cell, block)
-    length = FLAP_DOWN[0] + below(FLAP_DOWN[1] - FLAP_DOWN[0] + 1, chance[:2])
-    start = block * FLAP + below(FLAP - length + 1, chance[2:4])
-    return start, start + length
+    start = block * FLAP + FLAP_DOWN * below(3, digest(seed, "flap", cell, block)[:2])
+    return start, start + FLAP_DOWN
 
 
 def _flaps(seed: int, cell: int, start: int, end: int) -> Iterator[Span]:

@@ -1,8 +1,8 @@
 """Recorded fleets: real readings of workers that stand in for the function.
 
-Reads text, not files. A reading holds until the next one of its worker, but no longer than `hold`: what comes after is a
-gap, in which the worker is offline with a hashrate of 0, and which `gaps` names. Before its first reading a worker is
-not there yet. A recording does not repeat; `moved` shifts it in time.
+Reads text, not files. A reading holds until the next one of its worker, but no longer than `hold`: what comes after
+is a gap, in which the worker is offline with a hashrate of 0, and which `gaps` names. Before its first reading a worker
+is not there yet. A recording does not repeat; `moved` shifts it in time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from itertools import accumulate, pairwise
 from typing import Final
 
@@ -28,6 +28,9 @@ from upsim.fleet.shares import FINE, found
 HOLD: Final = 15 * MINUTE
 """How long a reading holds where none follows, in milliseconds, unless told otherwise."""
 FIELDS: Final = ("worker", "time", "hashrate")
+_FASTEST: Final = 2**63 - 1
+_LATEST: Final = 253_402_300_799
+"""The end of the year 9999, in Unix seconds."""
 
 
 class RecordingError(ValueError):
@@ -132,7 +135,10 @@ def read_csv(text: str, hold: int = HOLD) -> Recording:
     missing = [field for field in FIELDS if field not in (rows.fieldnames or ())]
     if missing:
         raise RecordingError("line 1", f"there is no column {missing[0]}; the columns are {', '.join(FIELDS)}")
-    return _recording(((f"line {rows.line_num}", row) for row in rows), hold)
+    try:
+        return _recording(((f"line {rows.line_num}", row) for row in rows), hold)
+    except csv.Error as error:
+        raise RecordingError(f"line {rows.line_num}", f"this is not CSV: {error}") from error
 
 
 def read_json(text: str, hold: int = HOLD) -> Recording:
@@ -149,6 +155,8 @@ def read_json(text: str, hold: int = HOLD) -> Recording:
         rows = json.loads(text, parse_float=Decimal)
     except json.JSONDecodeError as error:
         raise RecordingError(f"line {error.lineno}", f"this is not JSON: {error.msg}") from error
+    except ValueError as error:
+        raise RecordingError("the document", f"a number in it is too long to be read: {error}") from error
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise RecordingError("the document", f"it must be a list of objects with {', '.join(FIELDS)}")
     return _recording(((f"reading {i}", row) for i, row in enumerate(rows, 1)), hold)
@@ -169,29 +177,31 @@ def _recording(rows: Iterable[tuple[str, Mapping[str, object]]], hold: int) -> R
 
 
 def _instant(where: str, value: object) -> Instant:
-    if isinstance(value, int | Decimal) and not isinstance(value, bool):
-        return Instant(int(value * SECOND))
     text = str(value)
+    seconds = _number(text)
+    if seconds is not None and 0 <= seconds <= _LATEST:
+        return Instant(int(seconds * SECOND))
     try:
-        return Instant(int(Decimal(text) * SECOND))
-    except (InvalidOperation, OverflowError, ValueError):
+        if seconds is None:
+            return parse_iso(text)
+    except ValueError:
         pass
-    try:
-        return parse_iso(text)
-    except ValueError as error:
-        raise RecordingError(
-            where, f"time is {text!r}; give Unix seconds, or ISO 8601 such as 2026-01-05T08:00:00Z"
-        ) from error
+    raise RecordingError(where, f"time is {text!r}; give Unix seconds, or ISO 8601 such as 2026-01-05T08:00:00Z")
 
 
 def _rate(where: str, value: object) -> int:
+    rate = _number(str(value))
+    if rate is None or not 0 <= rate <= _FASTEST:
+        raise RecordingError(where, f"hashrate is {str(value)!r}; give H/s as a number from 0 to {_FASTEST}")
+    return int(rate.to_integral_value(ROUND_HALF_UP))
+
+
+def _number(text: str) -> Decimal | None:
     try:
-        rate = Decimal(str(value))
-        if isinstance(value, bool) or not rate.is_finite() or rate < 0:
-            raise InvalidOperation
-    except InvalidOperation as error:
-        raise RecordingError(where, f"hashrate is {str(value)!r}; give H/s as a number from 0 up") from error
-    return int(rate.to_integral_value())
+        number = Decimal(text)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
 
 
 def recorded_series(name: str, track: Track, now: Instant) -> Series:

@@ -227,7 +227,7 @@ def mined_over(seed: int, sums: FleetSums, spans: Sequence[tuple[int, int]], lev
             if cell in cells:
                 value -= dot(cells[cell], loss)
         for cell in range(FLAPPING, KEPT_ONLINE):
-            if cell in cells:
+            if any(cells.get(cell, ())):
                 value -= dot(cells[cell], _flapping_lost(seed, cell, start, end, aligned))
         if aligned:
             value *= MINUTE
