@@ -31,9 +31,10 @@ What one server without transactions cannot do here, plainly:
 from __future__ import annotations
 
 from upsim.store.mongo_catalogue import Catalogue
+from upsim.store.mongo_tallies import Tallies
 from upsim.store.mongo_workers import Workers
 from upsim.store.mongo_worlds import Worlds
 
 
-class MongoStore(Worlds, Catalogue, Workers):
+class MongoStore(Worlds, Catalogue, Workers, Tallies):
     """See base.Store, whose promises these methods keep and whose words are not repeated here."""

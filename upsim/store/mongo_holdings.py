@@ -176,6 +176,10 @@ class Holdings:
             raise NotFound("Profile", profile_id)
         return replace(profile, is_default=self.defaults.get(profile.algorithm) == profile_id)
 
+    def profiles(self) -> list[Profile]:
+        """All of them."""
+        return [self.profile(profile_id) for profile_id in self._profiles]
+
     def algorithm_of(self, profile_id: ObjectId) -> str | None:
         """What the profile is for; None where there is none of that id."""
         profile = self._profiles.get(profile_id)

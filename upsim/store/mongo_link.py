@@ -7,14 +7,14 @@ ConfigError. mongomock is not safe for threads, so there each step runs behind o
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from upsim.errors import ConfigError, StoreUnavailable
 
 if TYPE_CHECKING:
-    from pymongo import MongoClient
+    from pymongo import MongoClient, UpdateOne, WriteConcern
     from pymongo.collection import Collection
 
 Doc = dict[str, Any]
@@ -41,8 +41,10 @@ _INDEXES: tuple[tuple[str, tuple[str, ...], bool], ...] = (
     ("workers", ("content", "account_id", "created_at", "id"), False),
     ("workers", ("content", "account_id", "algorithm", "created_at", "id"), False),
     ("workers", ("content", "profile_id"), False),
+    ("journal", ("content", "seq"), False),
     ("hits", ("content",), False),
     ("numbers", ("content",), False),
+    ("journal_ends", ("content",), False),
 )
 
 
@@ -59,6 +61,8 @@ class Link:
         bulk: type[Exception],
         unreachable: tuple[type[Exception], ...],
         refused: tuple[type[Exception], ...],
+        light: WriteConcern | None,
+        update_one: type[UpdateOne] | None,
     ) -> None:
         """Keep a client whose settings are final.
 
@@ -67,18 +71,30 @@ class Link:
             duplicate, bulk: raised where a unique value is there already, for one document and for many.
             unreachable: raised where the server was not reached, or did not confirm.
             refused: raised where the server refused; some of these mean that it has no room.
+            light: how counters are written.
+            update_one: one update among many that go over the wire together; None where they go one by one.
         """
         self._client = client
         self._lock = lock
         self._unreachable = unreachable
         self._refused = refused
         self._bulk = bulk
+        self._light = light
         self.duplicate = duplicate
+        self._update_one = update_one
         self._database = client[database]
 
-    def collection(self, name: str) -> Collection[Doc]:
-        """The collection of that name."""
-        return self._database[name]
+    def collection(self, name: str, *, light: bool = False) -> Collection[Doc]:
+        """The collection of that name; a light one's writes are not worth waiting for a majority."""
+        return self._database.get_collection(name, write_concern=self._light if light else None)
+
+    def update_each(self, collection: Collection[Doc], updates: Iterable[tuple[Doc, Doc]]) -> None:
+        """Make each of the updates, (which document, how), where there is such a document."""
+        if self._update_one is None:
+            for which, how in updates:
+                collection.update_one(which, how)
+        else:
+            collection.bulk_write([self._update_one(which, how) for which, how in updates], ordered=False)
 
     def create_indexes(self) -> None:
         """Make the indexes that are missing."""
@@ -136,8 +152,10 @@ class Linked:
         self._accounts = self._link.collection("accounts")
         self._holdings = self._link.collection("holdings")
         self._workers = self._link.collection("workers")
-        self._hits = self._link.collection("hits")
         self._numbers = self._link.collection("numbers")
+        self._hits = self._link.collection("hits", light=True)
+        self._journal = self._link.collection("journal", light=True)
+        self._journal_ends = self._link.collection("journal_ends", light=True)
 
     def close(self) -> None:
         """Close the sockets."""
@@ -193,11 +211,14 @@ def _mock_link() -> Link:
         bulk=mongomock.OperationFailure,
         unreachable=(),
         refused=(),
+        light=None,
+        # mongomock 4.3 does not know the arguments that pymongo's own bulk operations hand it.
+        update_one=None,
     )
 
 
 def _server_link(url: str) -> Link:
-    from pymongo import MongoClient, errors
+    from pymongo import MongoClient, UpdateOne, WriteConcern, errors
     from pymongo.uri_parser import parse_uri
 
     try:
@@ -236,6 +257,8 @@ def _server_link(url: str) -> Link:
             errors.DocumentTooLarge,
         ),
         refused=(errors.OperationFailure,),
+        light=WriteConcern(w=1) if concern else None,
+        update_one=UpdateOne,
     )
 
 

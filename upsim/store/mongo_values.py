@@ -13,6 +13,7 @@ from upsim.model import (
     ApiKey,
     Health,
     HealthStatus,
+    JournalEntry,
     ObjectId,
     Pool,
     Profile,
@@ -24,6 +25,8 @@ from upsim.model import (
 from upsim.store.mongo_link import Doc
 
 _WORKER = tuple(field.name for field in fields(Worker))
+_ENTRY_ASKED = ("seq", "method", "path", "status", "account", "decided")
+_ENTRY_REST = tuple(field.name for field in fields(JournalEntry) if field.name not in _ENTRY_ASKED)
 
 
 def world_text(record: WorldRecord) -> str:
@@ -71,6 +74,8 @@ def key_doc(key: ApiKey) -> Doc:
         "created_at": key.created_at,
         "expires_at": key.expires_at,
         "revoked_at": key.revoked_at,
+        "exhausted": key.exhausted,
+        "issued": key.issued,
     }
 
 
@@ -154,3 +159,15 @@ def read_worker(doc: Doc) -> Worker:
     values["weights"] = tuple(doc["weights"])
     values["history"] = tuple(tuple(change) for change in doc["history"])
     return Worker(**values)
+
+
+def entry_doc(content: str, entry: JournalEntry) -> Doc:
+    """A journal's entry as a document of that content; what is not asked for is one text, whatever names are in it."""
+    rest = {name: getattr(entry, name) for name in _ENTRY_REST}
+    asked = {name: getattr(entry, name) for name in _ENTRY_ASKED}
+    return {"_id": f"{content}/{entry.seq}", "content": content, **asked, "rest": json.dumps(rest)}
+
+
+def read_entry(doc: Doc) -> JournalEntry:
+    """A document as a journal's entry."""
+    return JournalEntry(**{name: doc[name] for name in _ENTRY_ASKED}, **json.loads(doc["rest"]))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import islice
+from typing import TypeVar
 
 from upsim.clock import Instant
-from upsim.errors import AlreadyExists
+from upsim.errors import AlreadyExists, NotFound
 from upsim.model import ObjectId, Page, Worker, WorldId
 from upsim.store.base import Span, WorkerFilter, check_assignable
 from upsim.store.mongo_holdings import Forward, Holdings, on_profile, read_forwards, settled
@@ -17,6 +19,15 @@ from upsim.store.mongo_values import read_worker, worker_doc
 
 _BATCH = 1000
 """How many ids or documents go over the wire at once."""
+
+
+_STAYING = frozenset({"_id", "id", "account_id", "profile_id"})
+"""What a change of a worker leaves as it is."""
+
+_MARKS_KEPT = 8
+"""More changes of one worker than can come between a change and its look at what became of it."""
+
+_Item = TypeVar("_Item")
 
 
 class Workers(Linked):
@@ -139,6 +150,37 @@ class Workers(Linked):
                 {"_id": {"$in": batch}, "profile_id": profile_id}, {"$set": {"profile_id": target}}
             )
 
+    @step
+    def change_workers(
+        self,
+        world: WorldId,
+        account_id: ObjectId,
+        worker_ids: Collection[ObjectId],
+        change: Callable[[Worker], Worker],
+    ) -> int:
+        content = self._content_of(world)
+        names = {f"{content}/{worker_id}": worker_id for worker_id in worker_ids}
+        mark = secrets.token_hex(4)
+        docs = self._owned(names, account_id)
+        found = {doc["_id"] for doc in docs}
+        missing = [worker_id for name, worker_id in names.items() if name not in found]
+        if missing:
+            raise NotFound("Worker", *missing)
+        forwards = self._forwards(content, account_id)
+        while docs:
+            for batch in _batches(docs):
+                self._link.update_each(self._workers, [_swap(doc, change, forwards, mark) for doc in batch])
+            # Where another request came between reading and writing, its change is there: begin again on that.
+            docs = [
+                doc for doc in self._owned((doc["_id"] for doc in docs), account_id) if mark not in doc.get("marks", ())
+            ]
+        return len(found)
+
+    def _owned(self, names: Iterable[str], account_id: ObjectId) -> list[Doc]:
+        """The documents of that name that are the account's."""
+        owned = {"account_id": account_id}
+        return [doc for batch in _batches(names) for doc in self._workers.find({"_id": {"$in": batch}, **owned})]
+
     def _put_back(self, docs: Iterable[Doc], profile_id: ObjectId) -> None:
         """Undo an assignment: each worker that is on the profile goes back to where its document, read before, says."""
         homes: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
@@ -163,7 +205,20 @@ class Workers(Linked):
         return Holdings(account_id, self._holdings.find_one({"_id": f"{content}/{account_id}"}))
 
 
-def _batches(names: Iterable[str]) -> Iterator[list[str]]:
-    remaining = iter(names)
+def _swap(doc: Doc, change: Callable[[Worker], Worker], forwards: Collection[Forward], mark: str) -> tuple[Doc, Doc]:
+    """Which document to update, if nobody changed it since, and how: to what `change` makes of the worker.
+
+    The last few marks of the changes that were made stay in the document, so that each can tell whether it was.
+    """
+    before = worker_doc(doc["content"], settled(read_worker(doc), forwards))
+    after = worker_doc(doc["content"], change(settled(read_worker(doc), forwards)))
+    fields = {name: value for name, value in after.items() if value != before[name] and name not in _STAYING}
+    marks = [*doc.get("marks", ()), mark][-_MARKS_KEPT:]
+    same = {"_id": doc["_id"], "changes": doc.get("changes")}
+    return same, {"$set": {**fields, "marks": marks, "changes": (doc.get("changes") or 0) + 1}}
+
+
+def _batches(items: Iterable[_Item]) -> Iterator[list[_Item]]:
+    remaining = iter(items)
     while batch := list(islice(remaining, _BATCH)):
         yield batch

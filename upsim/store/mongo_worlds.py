@@ -1,23 +1,27 @@
-"""The MongoDB store's worlds, accounts, keys and counters. See mongo.py for what is kept where."""
+"""The MongoDB store's worlds: their records, and their content as a whole.
+
+A content stands under a token that nothing else ever had. What makes it a world's is one word in the world's document,
+so that it is there, or replaced, or gone, in one step.
+"""
 
 from __future__ import annotations
 
 import secrets
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 
-from upsim.clock import Instant
-from upsim.errors import AlreadyExists, NotFound, QuotaExceeded
-from upsim.model import Account, ApiKey, Caller, ObjectId, Pool, Profile, Tier, WorldId, WorldRecord
-from upsim.store.base import DIGEST_LENGTH, Content
-from upsim.store.mongo_holdings import Holdings
-from upsim.store.mongo_link import Doc, Linked, step
+from upsim.errors import AlreadyExists, NotFound
+from upsim.model import ApiKey, ObjectId, Pool, Profile, WorldId, WorldRecord
+from upsim.store.base import Content
+from upsim.store.mongo_holdings import Holdings, in_order, settled
+from upsim.store.mongo_keys import Keys
+from upsim.store.mongo_link import Doc, step
 from upsim.store.mongo_values import (
-    account_doc,
     key_doc,
     read_account,
     read_key,
+    read_worker,
     read_world,
     worker_doc,
     world_text,
@@ -27,44 +31,44 @@ _BATCH = 1000
 """How many documents go over the wire at once."""
 
 
-class Worlds(Linked):
-    """Worlds, accounts, keys and counters; base.Store says what each method promises."""
-
-    # Worlds
+class Worlds(Keys):
+    """Worlds and their content; base.Store says what each method promises."""
 
     @step
-    def create_world(self, record: WorldRecord, content: Content, *, hidden: bool = False) -> None:
+    def create_world(self, record: WorldRecord, content: Content) -> None:
         if self._worlds.find_one({"_id": record.id}, {"_id": 1}) is not None:
             raise AlreadyExists("World", record.id)
         token, life = _token(record.id), secrets.token_hex(8)
         try:
-            claimed: set[str] = set()
-            for key in content.keys:
-                if key.digest in claimed:
-                    raise AlreadyExists("API key", key.hint)
-                self._claim(key.digest, record.id, key.id, life, key.hint)
-                claimed.add(key.digest)
+            keys = self._kept_keys(record.id, life, {key.id: key_doc(key) for key in content.keys})
+            if len({doc["digest"] for doc in keys.values()}) < len(content.keys):
+                raise AlreadyExists("API key", "given twice")
             self._put_content(token, content)
-            # Nothing of it is seen before this one document is there.
-            with self._link.unique(lambda: AlreadyExists("World", record.id)):
-                self._worlds.insert_one(
-                    {
-                        "_id": record.id,
-                        "life": life,
-                        "hidden": hidden,
-                        "parent": record.id.partition("#")[0] if hidden else None,
-                        "created_at": record.created_at,
-                        "record": world_text(record),
-                        "content": token,
-                        "previous": None,
-                        "keys": {key.id: key_doc(key) for key in content.keys},
-                        "version": 1,
-                    }
-                )
+            if not self._open_world(record, life, token, keys):
+                raise AlreadyExists("World", record.id)
         except BaseException:
             self._drop_content(token)
             self._digests.delete_many({"life": life})
             raise
+
+    def _open_world(self, record: WorldRecord, life: str, token: str, keys: Doc) -> bool:
+        """Write a new world's document, before which nothing of it is seen; False where there is one of its id."""
+        doc = {
+            "_id": record.id,
+            "life": life,
+            "parent": record.id.partition("#")[0] if "#" in record.id else None,
+            "created_at": record.created_at,
+            "record": world_text(record),
+            "content": token,
+            "previous": None,
+            "keys": keys,
+            "version": 1,
+        }
+        try:
+            self._worlds.insert_one(doc)
+        except self._link.duplicate:
+            return False
+        return True
 
     @step
     def get_world(self, world: WorldId) -> WorldRecord | None:
@@ -73,7 +77,14 @@ class Worlds(Linked):
 
     @step
     def list_worlds(self) -> list[WorldRecord]:
-        found = self._worlds.find({"hidden": False}, {"record": 1}).sort([("created_at", 1), ("_id", 1)])
+        return self._records({"parent": None})
+
+    @step
+    def list_copies(self, world: WorldId) -> list[WorldRecord]:
+        return self._records({"parent": world})
+
+    def _records(self, wanted: Doc) -> list[WorldRecord]:
+        found = self._worlds.find(wanted, {"record": 1}).sort([("created_at", 1), ("_id", 1)])
         return [read_world(doc["record"]) for doc in found]
 
     @step
@@ -97,52 +108,89 @@ class Worlds(Linked):
         return bool(found)
 
     @step
-    def copy_content(self, source: WorldId, target: WorldId, *, with_keys: bool) -> None:
-        token = _token(target)
+    def copy_content(
+        self,
+        source: WorldId,
+        target: WorldId,
+        *,
+        with_keys: bool,
+        record: WorldRecord | None = None,
+        new_keys: Sequence[ApiKey] = (),
+    ) -> None:
         origin = self._worlds.find_one({"_id": source}, {"content": 1, "keys": 1})
         if origin is None:
             raise NotFound("World", source)
+        token = _token(target)
         try:
-            # Workers before holdings: a profile deleted in between has its forward in what is read later.
-            for collection in (self._workers, self._accounts, self._holdings):
-                docs = collection.find({"content": origin["content"]}).batch_size(_BATCH)
-                for batch in _batches(docs):
-                    for doc in batch:
-                        name = doc.get("id") or doc["account_id"]
-                        doc.update(_id=f"{token}/{name}", content=token)
-                    collection.insert_many(batch, ordered=False)
-            replaced = self._point_to(target, token, origin["keys"] if with_keys else None)
+            self._copy_docs(origin["content"], token)
+            dropped = self._point_to(target, token, origin["keys"] if with_keys else None, new_keys, record)
         except BaseException:
             self._drop_content(token)
             raise
         # Not what was replaced just now: somebody may be reading it. That is the next copy's to drop.
-        self._drop_content(replaced)
+        self._drop_content(dropped)
 
-    def _point_to(self, world: WorldId, token: str, keys: Doc | None) -> str | None:
-        """Make the content of that token the world's, with these keys; returns the token that nobody reads any more."""
+    def _copy_docs(self, source: str, token: str) -> None:
+        # Workers before holdings: a profile deleted in between has its forward in what is read later.
+        for collection in (self._workers, self._accounts, self._numbers, self._holdings):
+            for batch in _batches(collection.find({"content": source}).batch_size(_BATCH)):
+                for doc in batch:
+                    doc.update(_id=f"{token}/{doc['_id'].removeprefix(source + '/')}", content=token)
+                collection.insert_many(batch, ordered=False)
+
+    def _point_to(
+        self, world: WorldId, token: str, keys: Doc | None, new_keys: Sequence[ApiKey], record: WorldRecord | None
+    ) -> str | None:
+        """Make the content of that token the world's; returns the token that nobody reads any more.
+
+        Args:
+            keys: the world's keys from then on; with None it keeps those it was issued with.
+            new_keys: further keys.
+            record: its record from then on; with None it stays as it is.
+        """
+        further = {key.id: key_doc(key) for key in new_keys}
         while True:
-            found = self._worlds.find_one({"_id": world}, {"content": 1, "previous": 1, "life": 1, "version": 1})
+            found = self._worlds.find_one({"_id": world})
             if found is None:
-                raise NotFound("World", world)
-            fields: Doc = {"content": token, "previous": found["content"]}
-            if keys is not None:
-                fields["keys"] = self._copied_keys(world, found["life"], keys)
+                if record is None:
+                    raise NotFound("World", world)
+                life = secrets.token_hex(8)
+                if self._open_world(record, life, token, self._kept_keys(world, life, {**(keys or {}), **further})):
+                    return None
+                self._digests.delete_many({"life": life})
+                continue  # it was created meanwhile
+            if keys is None:
+                issued = {key_id: doc for key_id, doc in found["keys"].items() if doc["issued"]}
+                kept = {key_id: {**doc, "revoked_at": None} for key_id, doc in issued.items()}
+            else:
+                kept = self._kept_keys(world, found["life"], keys)
+            kept |= self._kept_keys(world, found["life"], further)
+            fields: Doc = {"content": token, "previous": found["content"], "keys": kept}
+            if record is not None:
+                fields["record"] = world_text(record)
             if self._swap_world(found, fields):
                 return str(found["previous"]) if found["previous"] else None
 
-    def _copied_keys(self, world: WorldId, life: str, keys: Doc) -> Doc:
-        """The keys as the world keeps them. A hidden copy's digests carry a mark that no real digest has."""
-        if "#" in world:
-            return {key_id: {**doc, "digest": f"{doc['digest']}#{world}"} for key_id, doc in keys.items()}
-        copied = {key_id: {**doc, "digest": doc["digest"][:DIGEST_LENGTH]} for key_id, doc in keys.items()}
-        for key_id, doc in copied.items():
-            self._claim(doc["digest"], world, key_id, life, doc["hint"], again=True)
-        return copied
-
-    def _swap_world(self, found: Doc, fields: Doc) -> bool:
-        """Set the fields where the world's document is still the one that was found."""
-        same = {"_id": found["_id"], "life": found["life"], "version": found["version"]}
-        return self._worlds.update_one(same, {"$set": fields, "$inc": {"version": 1}}).matched_count == 1
+    @step
+    def read_content(self, world: WorldId) -> Content:
+        found = self._worlds.find_one({"_id": world}, {"content": 1, "keys": 1})
+        if found is None:
+            return Content()
+        # Workers before holdings, as in a copy.
+        docs = [read_worker(doc) for doc in self._workers.find({"content": found["content"]}).batch_size(_BATCH)]
+        held = {
+            doc["account_id"]: Holdings(doc["account_id"], doc)
+            for doc in self._holdings.find({"content": found["content"]})
+        }
+        workers = [settled(worker, held[worker.account_id].forwards) for worker in docs]
+        accounts = [read_account(doc) for doc in self._accounts.find({"content": found["content"]})]
+        return Content(
+            accounts=sorted(accounts, key=in_order),
+            keys=sorted((read_key(key_id, doc) for key_id, doc in found["keys"].items()), key=in_order),
+            pools=sorted((pool for one in held.values() for pool in one.pools.values()), key=in_order),
+            profiles=sorted((profile for one in held.values() for profile in one.profiles()), key=in_order),
+            workers=sorted(workers, key=in_order),
+        )
 
     def _put_content(self, token: str, content: Content) -> None:
         for account in content.accounts:
@@ -163,166 +211,9 @@ class Worlds(Linked):
     def _drop_content(self, *tokens: str | None) -> None:
         named = [token for token in tokens if token]
         if named:
-            for collection in (self._accounts, self._holdings, self._workers, self._hits, self._numbers):
+            passing = (self._hits, self._journal, self._journal_ends)
+            for collection in (self._accounts, self._holdings, self._workers, self._numbers, *passing):
                 collection.delete_many({"content": {"$in": named}})
-
-    # Accounts
-
-    @step
-    def list_accounts(self, world: WorldId) -> list[Account]:
-        token = self._content_of(world)
-        found = self._accounts.find({"content": token}).sort([("created_at", 1), ("id", 1)])
-        return [read_account(doc) for doc in found]
-
-    @step
-    def add_account(self, world: WorldId, account: Account) -> None:
-        token = self._content_of(world)
-        if token is None:
-            raise NotFound("World", world)
-        self._put_account(token, account)
-
-    @step
-    def set_tier(self, world: WorldId, account_id: ObjectId, tier: Tier, at: Instant, window_start: Instant) -> bool:
-        named = {"_id": f"{self._content_of(world)}/{account_id}"}
-        while True:
-            found = self._accounts.find_one(named)
-            if found is None:
-                return False
-            fields = {"tier": tier.value, "tier_changed_at": at}
-            if found["tier_changed_at"] is None or found["tier_changed_at"] < window_start:
-                fields["previous_tier"] = found["tier"]
-            same = {name: found[name] for name in ("_id", "tier", "tier_changed_at")}
-            if self._accounts.update_one(same, {"$set": fields}).matched_count:
-                return True
-
-    def _put_account(self, token: str, account: Account) -> None:
-        with self._link.unique(lambda: AlreadyExists("Account", account.name)):
-            self._accounts.insert_one(account_doc(token, account))
-
-    # Keys
-
-    @step
-    def find_caller(self, digest: str) -> Caller | None:
-        claim = self._digests.find_one({"_id": digest})
-        world = self._worlds.find_one({"_id": claim["world"]}) if claim else None
-        if claim is None or world is None:
-            return None
-        key = world["keys"].get(claim["key_id"])
-        # The world's document decides: a claim alone, left by a process that died, opens nothing.
-        if key is None or key["digest"] != digest:
-            return None
-        account = self._accounts.find_one({"_id": f"{world['content']}/{key['account_id']}"})
-        if account is None:
-            return None
-        return Caller(read_world(world["record"]), read_account(account), read_key(claim["key_id"], key))
-
-    @step
-    def list_keys(self, world: WorldId, account_id: ObjectId | None = None) -> list[ApiKey]:
-        found = self._worlds.find_one({"_id": world}, {"keys": 1})
-        keys = [read_key(key_id, doc) for key_id, doc in found["keys"].items()] if found else []
-        return sorted(
-            (key for key in keys if account_id in (None, key.account_id)), key=lambda key: (key.created_at, key.id)
-        )
-
-    @step
-    def add_key(self, world: WorldId, key: ApiKey, at_most: int | None = None) -> None:
-        while True:
-            found = self._worlds.find_one({"_id": world}, {"keys": 1, "life": 1, "version": 1})
-            if found is None:
-                raise NotFound("World", world)
-            if at_most is not None:
-                held = [doc for doc in found["keys"].values() if doc["account_id"] == key.account_id]
-                if sum(doc["revoked_at"] is None for doc in held) >= at_most:
-                    raise QuotaExceeded("API keys", at_most)
-            if key.id in found["keys"]:
-                raise AlreadyExists("API key", key.hint)
-            self._claim(key.digest, world, key.id, found["life"], key.hint)
-            if self._swap_world(found, {f"keys.{key.id}": key_doc(key)}):
-                return
-
-    @step
-    def revoke_key(self, world: WorldId, key_id: ObjectId, at: Instant) -> bool:
-        found = self._worlds.find_one({"_id": world}, {"keys": 1})
-        if found is None or key_id not in found["keys"]:
-            return False
-        self._worlds.update_one(
-            {"_id": world, f"keys.{key_id}.digest": {"$exists": True}, f"keys.{key_id}.revoked_at": None},
-            {"$set": {f"keys.{key_id}.revoked_at": at}, "$inc": {"version": 1}},
-        )
-        return True
-
-    def _claim(self, digest: str, world: str, key_id: str, life: str, hint: str, *, again: bool = False) -> None:
-        """Note that this digest is that world's key's: where find_caller begins.
-
-        Args:
-            again: the world may have the digest already.
-
-        Raises:
-            AlreadyExists: it is a key's that is there.
-        """
-        wanted = {"world": world, "key_id": key_id, "life": life}
-        while True:
-            held = self._digests.find_one({"_id": digest})
-            if held is None:
-                try:
-                    self._digests.insert_one({"_id": digest, **wanted})
-                except self._link.duplicate:
-                    continue
-                return
-            if held["life"] == life and held["key_id"] == key_id:
-                return
-            owner = self._worlds.find_one({"_id": held["world"]}, {"keys": 1, "life": 1})
-            there = owner is not None and owner["keys"].get(held["key_id"], {}).get("digest") == digest
-            if there and not (again and held["life"] == life):
-                raise AlreadyExists("API key", hint)
-            if self._digests.update_one(held, {"$set": wanted}).matched_count:
-                return
-
-    # Counting
-
-    @step
-    def count_hit(self, world: WorldId, account_id: ObjectId, window: int) -> int:
-        token = self._content_of(world)
-        if token is None:
-            return 1  # deleted a moment ago: nothing to keep it in
-        name = f"{token}/{account_id}"
-        while True:
-            counted = self._hits.find_one_and_update(
-                {"_id": name, "window": window}, {"$inc": {"count": 1}}, return_document=True
-            )
-            if counted is not None:
-                return int(counted["count"])
-            opened = self._hits.update_one(
-                {"_id": name, "window": {"$ne": window}}, {"$set": {"window": window, "count": 1}}
-            )
-            if opened.matched_count:
-                return 1
-            try:
-                self._hits.insert_one({"_id": name, "content": token, "window": window, "count": 1})
-            except self._link.duplicate:
-                continue  # another request opened it first: count there
-            return 1
-
-    @step
-    def get_hits(self, world: WorldId, account_id: ObjectId, window: int) -> int:
-        found = self._hits.find_one({"_id": f"{self._content_of(world)}/{account_id}", "window": window})
-        return int(found["count"]) if found else 0
-
-    @step
-    def next_number(self, world: WorldId, name: str) -> int:
-        token = self._content_of(world)
-        if token is None:
-            raise NotFound("World", world)
-        full_name = f"{token}/{name}"
-        while True:
-            found = self._numbers.find_one_and_update({"_id": full_name}, {"$inc": {"value": 1}}, return_document=True)
-            if found is not None:
-                return int(found["value"])
-            try:
-                self._numbers.insert_one({"_id": full_name, "content": token, "value": 0})
-            except self._link.duplicate:
-                continue  # another request was first: take the next
-            return 0
 
 
 def _token(world: str) -> str:
