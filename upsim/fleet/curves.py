@@ -67,6 +67,8 @@ _CYCLE: Final = 8 * 1440
 _STEPS: Final = (*(level.steps for level in LEVELS), _CYCLE)
 _FANOUT: Final = tuple(parent // child for child, parent in pairwise(_STEPS))
 
+_SIZES: Final = tuple((level.common, *(level.noise,) * NOISES) for level in LEVELS)
+
 _DRIFT_PERIOD: Final = 2 * 1440
 _WEATHER_PERIOD: Final = 1440
 _WAVE_POINTS: Final = 8
@@ -89,10 +91,6 @@ def _shares(seed: int, site: int, level: int, parent: int) -> tuple[tuple[tuple[
     return tuple((chance[i : i + count], sum(chance[i : i + count])) for i in range(0, size, count))
 
 
-def _size(level: int, curve: int) -> int:
-    return LEVELS[level].noise if curve else LEVELS[level].common
-
-
 @lru_cache(maxsize=1024)
 def _means(seed: int, site: int, level: int, parent: int) -> tuple[Vector, ...]:
     """The means of the noises over each block of a parent, all coarser levels included."""
@@ -104,9 +102,8 @@ def _means(seed: int, site: int, level: int, parent: int) -> tuple[Vector, ...]:
         mean = (0,) * (NOISES + 1)
     columns = []
     for curve, (shares, total) in enumerate(_shares(seed, site, level, parent)):
-        size = _size(level, curve)
-        offset = mean[curve] - size * total
-        size *= count
+        offset = mean[curve] - _SIZES[level][curve] * total
+        size = _SIZES[level][curve] * count
         columns.append([offset + size * share for share in shares])
     return tuple(zip(*columns, strict=True))
 
@@ -121,9 +118,10 @@ def _noises_before(seed: int, site: int, step: int) -> list[int]:
             continue
         steps = LEVELS[level].steps
         block, rest = divmod(inside, steps)
+        whole, part = count * steps, count * rest
         for curve, (shares, total) in enumerate(_shares(seed, site, level, parent)):
-            so_far = steps * sum(shares[:block]) + rest * shares[block]
-            result[curve] += _size(level, curve) * (count * so_far - inside * total)
+            so_far = whole * sum(shares[:block]) + part * shares[block]
+            result[curve] += _SIZES[level][curve] * (so_far - inside * total)
     return result
 
 

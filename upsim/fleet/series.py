@@ -10,20 +10,19 @@ H/s for each worker of the sum of its workers' points, and a coarse point within
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from upsim.clock import MINUTE, SECOND, Instant
 from upsim.fleet import curves
-from upsim.fleet.cells import DARK, FLAPPING, KEPT_ONLINE, feed_of
+from upsim.fleet.cells import FLAPPING, KEPT_ONLINE, SCHEDULED, feed_of
 from upsim.fleet.curves import LEVELS, ONE, Vector
 from upsim.fleet.device import Device
 from upsim.fleet.hardware import QUANTUM
 from upsim.fleet.history import FULL, Event, segments
 from upsim.fleet.integrals import (
-    NOTHING,
     all_own_lost,
     cell_ms,
     dot,
@@ -207,36 +206,61 @@ def mined_over(seed: int, sums: FleetSums, spans: Sequence[tuple[int, int]], lev
     steps = LEVELS[level].steps
     whole = [start % (steps * MINUTE) == 0 and end - start == steps * MINUTE for start, end in spans]
     lost = [_lost(seed, start, end, aligned) for (start, end), aligned in zip(spans, whole, strict=True)]
-    wanted = {cell for row in lost for cell, _ in row}
-    wanted.update(range(FLAPPING, KEPT_ONLINE))
     changes = deque(sums.changes(Instant(spans[0][0])))
-    feeds = [value.parts for value in sums.feeds()]
-    cells = {cell: value.parts for cell, value in sums.cells(wanted).items()}
+    state = _State(sums, {cell for row in lost for cell, _ in row})
     for change in changes:
-        _apply(feeds, cells, wanted, change.cell, times(change.delta.parts, -1))
+        state.apply(change.cell, times(change.delta.parts, -1))
     result = []
     for (start, end), aligned, losses in zip(spans, whole, lost, strict=True):
         while changes and changes[0].at <= start:
             change = changes.popleft()
-            _apply(feeds, cells, wanted, change.cell, change.delta.parts)
+            state.apply(change.cell, change.delta.parts)
         value = 0
-        for feed, parts in enumerate(feeds[:DARK]):
-            if any(parts):
-                value += dot(parts, _fed(seed, feed, start, end, level if aligned else None))
+        for feed, parts in state.feeds.items():
+            value += dot(parts, _fed(seed, feed, start, end, level if aligned else None))
         for cell, loss in losses:
-            if cell in cells:
-                value -= dot(cells[cell], loss)
-        for cell in range(FLAPPING, KEPT_ONLINE):
-            if any(cells.get(cell, ())):
-                value -= dot(cells[cell], _flapping_lost(seed, cell, start, end, aligned))
+            if cell in state.cells:
+                value -= dot(state.cells[cell], loss)
+        for cell, parts in state.flapping.items():
+            value -= dot(parts, _flapping_lost(seed, cell, start, end, aligned))
         if aligned:
             value *= MINUTE
         while changes and changes[0].at < end:
             change = changes.popleft()
             value += dot(change.delta.parts, cell_ms(seed, change.cell, change.at, end))
-            _apply(feeds, cells, wanted, change.cell, change.delta.parts)
+            state.apply(change.cell, change.delta.parts)
         result.append(value)
     return result
+
+
+class _State:
+    """The sums at one instant, by feed and by the cells that matter; what is nothing is left out."""
+
+    def __init__(self, sums: FleetSums, losing: Set[int]) -> None:
+        """Take the sums after all changes."""
+        self._losing = losing
+        self.feeds = {feed: value.parts for feed, value in enumerate(sums.feeds()) if any(value.parts)}
+        self.cells: dict[int, Vector] = {}
+        self.flapping: dict[int, Vector] = {}
+        for cell, value in sums.cells({*losing, *range(FLAPPING, KEPT_ONLINE)}).items():
+            if any(value.parts):
+                (self.cells if cell < SCHEDULED else self.flapping)[cell] = value.parts
+
+    def apply(self, cell: int, delta: Vector) -> None:
+        """Add a change."""
+        _add(self.feeds, feed_of(cell), delta)
+        if cell in self._losing:
+            _add(self.cells, cell, delta)
+        elif FLAPPING <= cell < KEPT_ONLINE:
+            _add(self.flapping, cell, delta)
+
+
+def _add(vectors: dict[int, Vector], key: int, delta: Vector) -> None:
+    total = plus(vectors[key], delta) if key in vectors else delta
+    if any(total):
+        vectors[key] = total
+    else:
+        vectors.pop(key, None)
 
 
 def _end_of(trouble: Trouble, otherwise: int) -> int:
@@ -266,11 +290,3 @@ def _flapping_lost(seed: int, cell: int, start: int, end: int, aligned: bool) ->
     if aligned:
         return flapping_lost(seed, cell, start // MINUTE, end // MINUTE)
     return own_lost_ms(seed, cell, start, end)
-
-
-def _apply(feeds: list[Vector], cells: dict[int, Vector], wanted: set[int], cell: int, delta: Vector) -> None:
-    """Add a change to the sums at hand."""
-    feed = feed_of(cell)
-    feeds[feed] = plus(feeds[feed], delta)
-    if cell in wanted:
-        cells[cell] = plus(cells.get(cell, NOTHING), delta)

@@ -133,6 +133,9 @@ class Tally:
         self._cells: dict[int, CellSum] = {}
         for change in self._changes:
             self._cells[change.cell] = self._cells.get(change.cell, CellSum()) + change.delta
+        self._feeds = [CellSum()] * FEEDS
+        for cell, value in self._cells.items():
+            self._feeds[feed_of(cell)] += value
 
     @classmethod
     def of(cls, algorithm: str, workers: Iterable[tuple[Device, Sequence[Event]]], profile: str | None = None) -> Tally:
@@ -143,10 +146,7 @@ class Tally:
 
     def feeds(self) -> Sequence[CellSum]:
         """See FleetSums."""
-        result = [CellSum()] * FEEDS
-        for cell, value in self._cells.items():
-            result[feed_of(cell)] += value
-        return result
+        return self._feeds
 
     def cells(self, wanted: Collection[int]) -> Mapping[int, CellSum]:
         """See FleetSums."""
