@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
+from urllib.parse import quote
 
-from .audit import audit
+from .audit import audit as audit_answer
 from .clauses import algorithms, operations
 from .client import UNSENT, Client
 from .exchange import Reply
@@ -33,13 +34,13 @@ class Blocked(Exception):
 class Probe:
     """One run's hands on the target."""
 
-    def __init__(self, client: Client, ledger: Ledger, *, seed: int = 0, read_only: bool = False) -> None:
+    def __init__(self, client: Client, ledger: Ledger, *, seed: int = 0, run: str = "0", cases: int = 0) -> None:
         self.client, self.ledger = client, ledger
         self.settings = client.settings
-        self.read_only = read_only
+        self.seed, self.cases = seed, cases
         self.scenario = "start"
         self.chance = random.Random(f"{seed}:contract")
-        self.tag = f"{NAME}-{seed}"
+        self.tag = f"{NAME}-{run}"
         self._serial = 0
         self._undo: list[tuple[str, Callable[[], bool]]] = []
         self._surveys: dict[tuple[str, str], list[dict[str, Any]]] = {}
@@ -72,9 +73,15 @@ class Probe:
         known = operations()[operation]
         key = self.key(role) if isinstance(role, str) else role
         reply = self.client.send(
-            known.method, known.url(identity), key=key, operation=operation, query=query, body=body, **more
+            known.method,
+            known.url(None if identity is None else quote(identity, safe="")),
+            key=key,
+            operation=operation,
+            query=query,
+            body=body,
+            **more,
         )
-        self._audit(reply, key)
+        self.audit(reply, key)
         if known.method != "GET":
             self._surveys.clear()
         return reply
@@ -83,14 +90,18 @@ class Probe:
         """Call something the spec does not name; the answer is audited."""
         key = self.key(role) if isinstance(role, str) else role
         reply = self.client.send(method, path, key=key, **more)
-        self._audit(reply, key)
+        self.audit(reply, key)
         return reply
 
-    def _audit(self, reply: Reply, key: Key | None) -> None:
+    def audit(self, reply: Reply, key: Key | None) -> None:
+        """Hold an answer against what every answer is held to."""
+        if key is not None and key == self.settings.keys.get("wrong_address"):
+            key = None  # refused for its address, before anything is counted
+
         def note(clause: str, holds: bool, expected: str, got: str) -> None:
             self.ledger.note(clause, holds, expected, got, reply.exchange, "every-answer")
 
-        audit(reply, key, self.secrets, note)
+        audit_answer(reply, key, self.secrets, note)
 
     # Expecting
 
@@ -197,7 +208,7 @@ class Probe:
         self._serial += 1
         return f"{self.tag}-{what}-{self._serial}"
 
-    def pool_body(self, algorithm: str, **changes: Any) -> dict[str, Any]:
+    def pool_body(self, algorithm: str, /, **changes: Any) -> dict[str, Any]:
         """The body that creates a pool which is well.
 
         Raises:
@@ -206,7 +217,7 @@ class Probe:
         good = self.settings.good_pool(algorithm)
         if good is None:
             raise Blocked(f"no pool for {algorithm} that is well was given (pools.good)")
-        return {"name": self.name("pool"), **good, **changes}
+        return {"name": self.name("pool"), **good} | changes
 
     def bad_pool(self, stage: str, algorithm: str) -> dict[str, Any]:
         """The description of a pool that fails at a stage.
@@ -306,6 +317,24 @@ class Probe:
             yield
         finally:
             self.scenario = "between"
+
+    def sweep(self, prefix: str | None = None) -> list[str]:
+        """Delete every pool and profile whose name begins so, made by this run or an earlier one; what could not go."""
+        begin = prefix or self.tag
+        left: list[str] = []
+        for role in ("main", "other_user"):
+            if role in self.settings.keys:
+                self._surveys.clear()
+                pools = {one["_id"] for one in self.pools(role) if one["name"].startswith(begin)}
+                profiles = [
+                    one["_id"]
+                    for one in self.profiles(role)
+                    if one["name"].startswith(begin) or {entry["pool_id"] for entry in one["pools"]} <= pools
+                ]
+                for kind, ids in (("profile", profiles), ("pool", sorted(pools))):
+                    left += [f"{kind} {one}" for one in ids if not self._delete(kind, one, role)]
+        self._surveys.clear()
+        return left
 
     def _plain(
         self, operation: str, identity: str | None = None, role: str | Key = "main", body: Any = UNSENT

@@ -51,6 +51,7 @@ class Settings:
         limited: keys of the main user with fewer scopes than all.
         good: pools that are well, by algorithm (or ANY).
         bad: pools that fail, by the stage at which they do.
+        flaky: a pool that fails now and then.
         disposable: what cannot be deleted again may stay: the first profile of an algorithm.
         move_workers: workers may be assigned to other profiles for a moment.
     """
@@ -60,6 +61,7 @@ class Settings:
     limited: tuple[Key, ...] = ()
     good: tuple[Mapping[str, Any], ...] = ()
     bad: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    flaky: Mapping[str, Any] | None = None
     disposable: bool = False
     move_workers: bool = False
 
@@ -153,7 +155,8 @@ def _from_toml(content: dict[str, Any]) -> Settings:
         else:
             raise SettingsError(f"keys.{role}: no such key; there are {', '.join(ROLES)} and limited")
     pools = content.get("pools", {})
-    for entry in [*pools.get("good", []), *pools.get("bad", [])]:
+    flaky = pools.get("flaky")
+    for entry in [*pools.get("good", []), *pools.get("bad", []), *([flaky] if flaky else [])]:
         for name in ("host", "port", "username"):
             if name not in entry:
                 raise SettingsError(f"pools: {name} is missing in {entry}")
@@ -169,6 +172,7 @@ def _from_toml(content: dict[str, Any]) -> Settings:
             entry["stage"]: {name: value for name, value in entry.items() if name != "stage"}
             for entry in pools.get("bad", [])
         },
+        flaky,
         bool(target.get("disposable", False)),
         bool(target.get("move_workers", False)),
     )
@@ -194,7 +198,13 @@ SIMULATED_POOLS: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
 def simulated(settings: Settings) -> Settings:
     """The settings with the pools every upsim has: any name is well but those under pool.test, which fail as named."""
     good = {"algorithm": ANY, "host": "pool.example.com", "port": 3333, "username": "wallet.contract"}
-    return replace(settings, good=settings.good or (good,), bad=settings.bad or dict(SIMULATED_POOLS))
+    flaky = {"host": "flaky.pool.test", "port": 3333, "username": "wallet.contract"}
+    return replace(
+        settings,
+        good=settings.good or (good,),
+        bad=settings.bad or dict(SIMULATED_POOLS),
+        flaky=settings.flaky or flaky,
+    )
 
 
 def _from_ready(content: dict[str, Any]) -> Settings:

@@ -34,6 +34,22 @@ def observe(value: Any, schema: Mapping[str, Any]) -> Iterator[Observation]:
     yield from _walk(value, schema, "", "")
 
 
+def valid(value: Any, schema: Mapping[str, Any]) -> bool:
+    """Whether a value obeys a schema as a whole."""
+    schema, _ = dereference(schema)
+    if difference(value, schema):
+        return False
+    if "anyOf" in schema and not any(valid(value, one) for one in schema["anyOf"]):
+        return False
+    if isinstance(value, dict):
+        if any(key not in value for key in schema.get("required", ())):
+            return False
+        return all(valid(value[key], part) for key, part in schema.get("properties", {}).items() if key in value)
+    if isinstance(value, list) and "items" in schema:
+        return all(valid(item, schema["items"]) for item in value)
+    return True
+
+
 def difference(value: Any, schema: Mapping[str, Any]) -> str:
     """What one value lacks, ignoring what is inside it; empty where nothing."""
     kinds = schema.get("type")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from ..clauses import operations
@@ -13,59 +14,49 @@ from ..settings import Key
 WRONG = Key("up_k_contractnosuchkey", "nobody")
 
 
-def harmless(probe: Probe, operation: str) -> tuple[str | None, dict[str, Any] | None, dict[str, Any]]:
-    """Id, query and body of a call that a server may well carry out: it changes nothing, or is refused.
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What there is to name in calls that a server may well carry out: they change nothing, or are refused."""
 
-    Raises:
-        Blocked: what it would name is not there.
-    """
-    profiles, pools = probe.profiles(), probe.pools()
-    workers = probe.workers()
-    default = next((one for one in profiles if one.get("is_default")), None)
-    if default is None or not pools:
-        raise Blocked("there is no default profile, or no pool")
-    held = {entry["pool_id"] for one in profiles for entry in one["pools"]}
-    pool = next((one for one in pools if one["_id"] in held), pools[0])
-    identity = {"worker": workers[0]["_id"] if workers else None, "pool": pool["_id"], "profile": default["_id"]}
-    known = operations()[operation]
-    kind = known.path.split("/")[2].removesuffix("s")
-    if kind == "worker" and not workers and (known.has_id or known.has_body):
-        raise Blocked("there is no worker")
-    bodies: dict[str, dict[str, Any]] = {
-        "bulk_assign_workers": {
-            "worker_ids": [workers[0]["_id"]] if workers else [],
-            "profile_id": workers[0]["profile_id"] if workers else default["_id"],
-        },
-        "create_pool": {
-            "name": probe.name("never"),
-            "algorithm": "sha256",
-            "host": "127.0.0.1",
-            "port": 1,
-            "username": "u",
-        },
-        "test_pool": {"algorithm": "sha256", "host": "127.0.0.1", "port": 1, "username": "u"},
-        "create_profile": {
-            "name": probe.name("never"),
-            "algorithm": default["algorithm"],
-            "pools": [{"pool_id": entry["pool_id"]} for entry in default["pools"]],
-        },
-    }
-    query = (
-        {"algorithm": default["algorithm"]} if operation in ("get_default_profile", "get_workers_hashrate") else None
-    )
-    return identity[kind] if known.has_id else None, query, bodies.get(operation, {})
+    worker: dict[str, Any]
+    pool: dict[str, Any]
+    profile: dict[str, Any]
 
+    @classmethod
+    def of(cls, probe: Probe) -> Standing:
+        """Look around.
 
-def attempt(probe: Probe, operation: str, role: str | Key) -> Reply:
-    """That harmless call, with some key."""
-    identity, query, body = harmless(probe, operation)
-    if operation == "create_profile":
-        return probe.try_profile(body, role)
-    if operation == "create_pool":
-        return probe.try_pool(body, role)
-    if operations()[operation].has_body:
-        return probe.call(operation, identity, role=role, query=query, body=body)
-    return probe.call(operation, identity, role=role, query=query)
+        Raises:
+            Blocked: there is no worker, no default profile or no pool.
+        """
+        profiles, pools, workers = probe.profiles(), probe.pools(), probe.workers()
+        default = next((one for one in profiles if one.get("is_default")), None)
+        if default is None or not pools or not workers:
+            raise Blocked("there is no worker, no pool or no default profile")
+        held = {entry["pool_id"] for one in profiles for entry in one["pools"]}
+        return cls(workers[0], next((one for one in pools if one["_id"] in held), pools[0]), default)
+
+    def attempt(self, probe: Probe, operation: str, role: str | Key) -> Reply:
+        """Such a call, with some key."""
+        known, profile = operations()[operation], self.profile
+        nowhere = {"algorithm": "sha256", "host": "127.0.0.1", "port": 1, "username": "u"}
+        kind = known.path.split("/")[2].removesuffix("s")
+        identity = {"worker": self.worker, "pool": self.pool, "profile": profile}[kind]["_id"] if known.has_id else None
+        if operation == "create_profile":
+            pools = [{"pool_id": entry["pool_id"]} for entry in profile["pools"]]
+            body = {"name": probe.name("never"), "algorithm": profile["algorithm"], "pools": pools}
+            return probe.try_profile(body, role)
+        if operation == "create_pool":
+            return probe.try_pool({"name": probe.name("never"), **nowhere}, role)
+        if operation == "test_pool":
+            return probe.call(operation, role=role, body=nowhere)
+        if operation == "bulk_assign_workers":
+            body = {"worker_ids": [self.worker["_id"]], "profile_id": self.worker["profile_id"]}
+            return probe.call(operation, role=role, body=body)
+        if known.has_body:
+            return probe.call(operation, identity, role=role, body={})
+        wanted = operation in ("get_default_profile", "get_workers_hashrate")
+        return probe.call(operation, identity, role=role, query={"algorithm": profile["algorithm"]} if wanted else None)
 
 
 @scenario("auth.key-required", "order.key-first", "rate.keyless-free", cost=0)
@@ -116,14 +107,15 @@ def wrong_address(probe: Probe) -> None:
 @scenario("auth.scope-required", "auth.scope-suffices", needs=("limited",), writes=True, cost=40)
 def scopes(probe: Probe) -> None:
     """Calls each operation with a key that lacks its scope, and with one that has it but not all others."""
+    standing = Standing.of(probe)
     for operation in operations().values():
         lacking = [key for key in probe.settings.limited if operation.scope not in key.scopes]
         having = [key for key in probe.settings.limited if operation.scope in key.scopes]
         if lacking:
-            probe.status("auth.scope-required", attempt(probe, operation.id, lacking[0]), 403)
+            probe.status("auth.scope-required", standing.attempt(probe, operation.id, lacking[0]), 403)
         if having:
             fewest = min(having, key=lambda key: len(key.scopes))
-            reply = attempt(probe, operation.id, fewest)
+            reply = standing.attempt(probe, operation.id, fewest)
             allowed = reply.status not in (401, 403)
             probe.expect("auth.scope-suffices", allowed, f"{operation.scope} opens {operation.id}", "", reply)
 

@@ -151,14 +151,15 @@ def changing_a_pool(probe: Probe) -> None:
     name = probe.home()
     made = probe.make_pool(name, password=probe.secret())
     identity = made["_id"]
+    checked = _checked(made)
 
     def put(**changes: Any) -> tuple[Reply, bool]:
         """Change the pool a little later; whether it was tested."""
+        nonlocal checked
         _moment(probe)
-        before = read(probe, identity)
         reply = probe.call("update_pool", identity, body=changes)
-        after = read(probe, identity)
-        return reply, _checked(before) != _checked(after)
+        before, checked = checked, _checked(read(probe, identity))
+        return reply, before != checked
 
     new_name = probe.name("renamed")
     reply, tested = put(name=new_name)
@@ -379,6 +380,37 @@ def testing_a_saved_pool(probe: Probe) -> None:
     for body in ({}, {"host": "pool.example.com"}, {"pool_id": None}):
         probe.status("pools.test.body", probe.call("test_pool", body=body), 400)
     _unhealthy(probe)
+    _flaky(probe, name)
+
+
+def _flaky(probe: Probe, algorithm: str) -> None:
+    """A pool that fails now and then: saved when it is well, tested until it has failed and been well again."""
+    if probe.settings.flaky is None:
+        return
+    for _ in range(3):
+        reply = probe.try_pool({"name": probe.name("flaky"), **probe.settings.flaky, "algorithm": algorithm})
+        if reply.ok:
+            break
+    identity = reply.body.get("_id")
+    failures, seen = 0, set()
+    for _ in range(6):
+        if identity is None or len(seen) == 2:
+            break
+        _moment(probe)
+        reply = probe.call("test_pool", body={"pool_id": identity})
+        health = read(probe, identity).get("health", {})
+        shown = (health.get("status"), health.get("consecutive_failures"))
+        well = reply.body.get("success") is True
+        failures = 0 if well else failures + 1
+        seen.add(well)
+        if well:
+            right = shown == ("healthy", 0) and health.get("last_error") is None
+            probe.expect("pools.test.resets-health", right, "healthy, no failures, no error", health, reply)
+        else:
+            right = shown == ("unhealthy", failures) and bool(health.get("last_error"))
+            probe.expect(
+                "pools.test.failure-recorded", right, f"unhealthy, {failures} failures, an error", health, reply
+            )
 
 
 def _unhealthy(probe: Probe) -> None:

@@ -77,7 +77,7 @@ def _refused_write(probe: Probe, role: str) -> Reply:
     """A call that would create a profile, were it not one too many."""
     body = {"name": probe.name("never"), "algorithm": "sha256", "pools": [{"pool_id": "0" * 24}]}
     known = probe.client.send("POST", "/v1/profiles", key=probe.key(role), body=body, mind_limit=False)
-    probe._audit(known, probe.key(role))
+    probe.audit(known, probe.key(role))
     return known
 
 

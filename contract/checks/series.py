@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 from ..exchange import Reply
@@ -45,7 +46,7 @@ def judge(probe: Probe, reply: Reply, *, filled: bool = True) -> list[dict[str, 
         return points
     step, times = body["granularity"], [point["timestamp"] for point in points]
     rates = [point["hashrate"] for point in points]
-    even = all(later - earlier == step for earlier, later in zip(times, times[1:], strict=False))
+    even = all(later - earlier == step for earlier, later in pairwise(times))
     probe.expect("series.ascending", even, f"each point {step} s after the one before", times[:6], reply)
     probe.expect("series.aligned", all(time % step == 0 for time in times), f"multiples of {step}", times[:3], reply)
     count = body["hours"] * 3600 / step

@@ -26,7 +26,7 @@ class Rules:
     """All eighteen operations. Each takes user, id, query, body and whether the user is VIP."""
 
     def __init__(self, data: Data, now: Callable[[], float]) -> None:
-        self.data, self.now = data, now
+        self.data, self.now, self.tries = data, now, 0
 
     # Reading what was sent
 
@@ -134,7 +134,7 @@ class Rules:
     # Overview and workers
 
     def get_overview(self, user: str, _id: None, query: Row, body: None, vip: bool) -> Answer:
-        blocks = []
+        blocks: list[Row] = []
         for name in ALGORITHMS:
             workers = list(self.own(self.data.workers, user, name))
             pools = list(self.own(self.data.pools, user, name))
@@ -270,6 +270,9 @@ class Rules:
     def try_pool(self, target: Row) -> Row:
         """The test of a pool: its host's first name says how it ends."""
         failing = BAD_HOSTS.get(target["host"].split(".")[0])
+        if target["host"].startswith("flaky."):
+            self.tries += 1
+            failing = 1 if self.tries % 2 == 0 else None
         stages = [
             {
                 "stage": stage,
