@@ -148,7 +148,7 @@ class Worlds(Keys):
             new_keys: further keys.
             record: its record from then on; with None it stays as it is.
         """
-        further = {key.id: key_doc(key) for key in new_keys}
+        further: Doc = {key.id: key_doc(key) for key in new_keys}
         while True:
             found = self._worlds.find_one({"_id": world})
             if found is None:

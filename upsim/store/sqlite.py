@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -117,7 +119,13 @@ class SQLiteStore:
         return [rows.read_world(row[0]) for row in found]
 
     def copy_content(
-        self, source: WorldId, target: WorldId, *, with_keys: bool, record: WorldRecord | None = None
+        self,
+        source: WorldId,
+        target: WorldId,
+        *,
+        with_keys: bool,
+        record: WorldRecord | None = None,
+        new_keys: Sequence[ApiKey] = (),
     ) -> None:
         with self._engine.write() as db:
             if db.execute("SELECT 1 FROM worlds WHERE id = ?", (source,)).fetchone() is None:
@@ -143,6 +151,7 @@ class SQLiteStore:
             elif known:
                 db.execute("DELETE FROM keys WHERE world = ? AND NOT json_extract(doc, '$.issued')", (target,))
                 db.execute("UPDATE keys SET revoked_at = NULL WHERE world = ?", (target,))
+            _insert_keys(db, target, new_keys)
 
     def read_content(self, world: WorldId) -> Content:
         everything = Span(0, 1 << 60)
@@ -186,10 +195,7 @@ class SQLiteStore:
 
     def add_account(self, world: WorldId, account: Account) -> None:
         with self._engine.write() as db:
-            try:
-                _insert_accounts(db, world, (account,))
-            except sqlite3.IntegrityError as error:
-                raise AlreadyExists("Account", account.name) from error
+            _insert_accounts(db, world, (account,))
 
     def set_tier(self, world: WorldId, account_id: ObjectId, tier: Tier, at: Instant, window_start: Instant) -> bool:
         with self._engine.write() as db:
@@ -663,13 +669,27 @@ def _parent(world: WorldId) -> str | None:
 
 def _copy_keys(db: sqlite3.Connection, source: WorldId, target: WorldId) -> None:
     _delete_content(db, target, ("keys",))
-    # A digest opens one world only: in a hidden copy it carries a mark that no real digest has.
-    mark = f"#{target}" if "#" in target else ""
-    db.execute(
-        "INSERT INTO keys (world, id, account_id, digest, doc, created_at, revoked_at)"
-        " SELECT ?, id, account_id, substr(digest, 1, ?) || ?, doc, created_at, revoked_at FROM keys WHERE world = ?",
-        (target, DIGEST_LENGTH, mark, source),
-    )
+    with _unique("API key", f"of world {source}"):
+        db.execute(
+            "INSERT INTO keys (world, id, account_id, digest, doc, created_at, revoked_at)"
+            " SELECT ?, id, account_id, substr(digest, 1, ?) || ?, doc, created_at, revoked_at"
+            " FROM keys WHERE world = ?",
+            (target, DIGEST_LENGTH, _mark(target), source),
+        )
+
+
+def _mark(world: WorldId) -> str:
+    """A digest opens one world only: what a hidden one's carry behind it, so that they open nothing."""
+    return f"#{world}" if "#" in world else ""
+
+
+@contextmanager
+def _unique(kind: str, name: str) -> Iterator[None]:
+    """Around an insert: what is there already is refused by that name."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise AlreadyExists(kind, name) from error
 
 
 def _marks(values: Collection[Any]) -> str:
@@ -694,37 +714,43 @@ def _insert_content(db: sqlite3.Connection, world: WorldId, content: Content) ->
 
 
 def _insert_accounts(db: sqlite3.Connection, world: WorldId, accounts: Iterable[Account]) -> None:
-    db.executemany(
-        "INSERT INTO accounts (world, id, name, tier, created_at, previous_tier, tier_changed_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (
-            (world, one.id, one.name, one.tier, one.created_at, one.previous_tier, one.tier_changed_at)
-            for one in accounts
-        ),
-    )
+    for one in accounts:
+        with _unique("Account", one.name):
+            db.execute(
+                "INSERT INTO accounts (world, id, name, tier, created_at, previous_tier, tier_changed_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (world, one.id, one.name, one.tier, one.created_at, one.previous_tier, one.tier_changed_at),
+            )
 
 
 def _insert_keys(db: sqlite3.Connection, world: WorldId, keys: Iterable[ApiKey]) -> None:
-    db.executemany(
-        "INSERT INTO keys (world, id, account_id, digest, doc, created_at, revoked_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (rows.key_row(world, key) for key in keys),
-    )
+    for key in keys:
+        kept = replace(key, digest=key.digest[:DIGEST_LENGTH] + _mark(world))
+        with _unique("API key", key.hint):
+            db.execute(
+                "INSERT INTO keys (world, id, account_id, digest, doc, created_at, revoked_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                rows.key_row(world, kept),
+            )
 
 
 def _insert_pools(db: sqlite3.Connection, world: WorldId, pools: Iterable[Pool]) -> None:
-    db.executemany(
-        f"INSERT INTO pools (world, {rows.POOL}) VALUES (?{', ?' * 16})",  # noqa: S608
-        ((world, *rows.pool_row(pool)) for pool in pools),
-    )
+    for pool in pools:
+        with _unique("Pool", pool.id):
+            db.execute(
+                f"INSERT INTO pools (world, {rows.POOL}) VALUES (?{', ?' * 16})",  # noqa: S608
+                (world, *rows.pool_row(pool)),
+            )
 
 
 def _insert_profiles(db: sqlite3.Connection, world: WorldId, profiles: Iterable[Profile]) -> None:
     for profile in profiles:
-        db.execute(
-            "INSERT INTO profiles (world, account_id, created_at, id, name, algorithm, updated_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (world, *rows.profile_row(profile)),
-        )
+        with _unique("Profile", profile.id):
+            db.execute(
+                "INSERT INTO profiles (world, account_id, created_at, id, name, algorithm, updated_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (world, *rows.profile_row(profile)),
+            )
         _insert_profile_pools(db, world, profile.id, profile.pool_ids)
 
 
@@ -738,10 +764,11 @@ def _insert_profile_pools(
 
 
 def _insert_workers(db: sqlite3.Connection, world: WorldId, workers: Iterable[Worker]) -> None:
-    db.executemany(
-        f"INSERT INTO workers (world, folded, {rows.WORKER}) VALUES (?, ?{', ?' * 14})",  # noqa: S608
-        ((world, worker.name.casefold(), *rows.worker_row(worker)) for worker in workers),
-    )
+    with _unique("Worker", "of one of these ids"):
+        db.executemany(
+            f"INSERT INTO workers (world, folded, {rows.WORKER}) VALUES (?, ?{', ?' * 14})",  # noqa: S608
+            ((world, worker.name.casefold(), *rows.worker_row(worker)) for worker in workers),
+        )
 
 
 def _delete_content(db: sqlite3.Connection, world: WorldId, tables: Iterable[str]) -> None:
