@@ -48,15 +48,22 @@ def find_caller(store: Store, key: str) -> Caller:
     return caller
 
 
-def check_key(caller: Caller, now: Instant, address: str) -> None:
-    """Check what the key itself says about its use.
+def check_expiry(caller: Caller, now: Instant) -> None:
+    """Check that the key still opens something.
 
     Raises:
         InvalidKey: it has expired.
-        AddressRefused: it may not be used from this address.
     """
     if caller.key.expires_at is not None and caller.key.expires_at <= now:
         raise InvalidKey("expired")
+
+
+def check_address(caller: Caller, address: str) -> None:
+    """Check that the key may be used from this address.
+
+    Raises:
+        AddressRefused: it may not.
+    """
     networks = caller.key.networks
     if networks and not within(address, networks):
         raise AddressRefused(address)

@@ -17,7 +17,7 @@ from upsim.api import admission, errors, limits, overview, params, pools, profil
 from upsim.api.call import Call, Reply
 from upsim.api.render import encode
 from upsim.config import Config
-from upsim.errors import ScopeMissing
+from upsim.errors import AddressRefused, ScopeMissing
 from upsim.spec import Operation
 from upsim.world import Universe
 
@@ -73,9 +73,18 @@ def create_app(universe: Universe, config: Config) -> Flask:
         address = admission.client_address(
             request.remote_addr or "", request.headers.getlist("X-Forwarded-For"), config.trusted_proxy
         )
-        admission.check_key(caller, now, address)
+        admission.check_expiry(caller, now)
         g.world = world
+        try:
+            admission.check_address(caller, address)
+        except AddressRefused as refusal:
+            g.refusal = refusal
         limits.begin(caller, now)
+
+    def refuse_address() -> None:
+        # Only now, so that the call is counted and told about as any other; it is never refused for its number.
+        if "refusal" in g:
+            raise g.refusal
 
     def account_for(response: Response) -> Response:
         standing = limits.standing()
@@ -85,6 +94,7 @@ def create_app(universe: Universe, config: Config) -> Flask:
 
     app.before_request(admit)
     limits.install(app, universe.store, config.limits_storage, refuse=config.rate_limit)
+    app.before_request(refuse_address)
     app.after_request(account_for)
     for operation in spec.operations():
         app.add_url_rule(

@@ -64,7 +64,8 @@ def install(app: Flask, store: Store, storage_url: str | None, *, refuse: bool) 
 
     def limit() -> str:
         # "per day" is only how long an outside storage keeps a window's count: longer than most clocks stand still.
-        return f"{g.allowed if refuse else _NEVER} per day"
+        refusing = refuse and "refusal" not in g  # what is refused already, is not refused for its number
+        return f"{g.allowed if refusing else _NEVER} per day"
 
     def key() -> str:
         caller: Caller = g.caller
