@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
+from upsim.stratum.events import Login, Submission, Verdict
 from upsim.stratum.pool import PoolWatcher, Seat
-from upsim.stratum.session import Login, Submission, Verdict
 from upsim.stratum.wire import clip
 
 MAX_EVENTS = 10_000

@@ -120,9 +120,8 @@ def _show_summary(pool: SimulatedPool, server: PoolServer, clock: Clock, as_json
     rejected = pool.tally.rejected
     _say(f"summary  {connections} sessions, {pool.tally.accepted} shares accepted, {rejected} rejected, {rate}")
     for name, worker in workers.items():
-        _say(
-            f"         {clip(name, 40):40}  {worker['accepted']:>8} accepted  {scaled(float(str(worker['hashrate'])), unit)}"
-        )
+        speed = scaled(float(str(worker["hashrate"])), unit)
+        _say(f"         {clip(name, 40):40}  {worker['accepted']:>8} accepted  {speed}")
     if rejected:
         reasons = ", ".join(f"{count} {code.name.lower()} ({int(code)})" for code, count in pool.tally.rejects.items())
         _say(f"         rejected: {reasons}")

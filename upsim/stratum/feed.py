@@ -16,7 +16,7 @@ from typing import Final
 from upsim.algorithms import Algorithm
 from upsim.clock import SECOND, Instant
 from upsim.stratum.dialects import speech_of
-from upsim.stratum.session import Job, Recipe
+from upsim.stratum.jobs import Job, Recipe
 
 REFRESH_S: Final = 30
 """A job is renewed this often within its block: cpuminer gives a pool up after two silent minutes."""

@@ -10,7 +10,7 @@ from typing import Final
 
 from upsim.algorithms import Algorithm
 from upsim.clock import SECOND, Instant
-from upsim.stratum.session import Verdict
+from upsim.stratum.events import Verdict
 from upsim.stratum.targets import hashrate
 from upsim.stratum.wire import RejectCode
 

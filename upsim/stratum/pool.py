@@ -17,23 +17,22 @@ from typing import Final
 from upsim.algorithms import Algorithm, Dialect
 from upsim.clock import SECOND, Instant
 from upsim.stratum.dialects import session_class
-from upsim.stratum.feed import JobFeed, Moment
-from upsim.stratum.ledger import Tally
-from upsim.stratum.session import (
+from upsim.stratum.events import (
     DifficultyAsked,
-    Duplicates,
     Event,
-    Job,
     JobAsked,
     Leave,
     Login,
-    PoolSession,
     Say,
     Submission,
     Subscribed,
     Verdict,
     rejected,
 )
+from upsim.stratum.feed import JobFeed, Moment
+from upsim.stratum.jobs import Job
+from upsim.stratum.ledger import Tally
+from upsim.stratum.session import Duplicates, PoolSession
 from upsim.stratum.terms import HEALTHY, Terms
 from upsim.stratum.vardiff import Vardiff, VardiffSettings
 from upsim.stratum.wire import RejectCode

@@ -7,15 +7,15 @@ simulated pool, or the proxy's own door with jobs from an upstream pool).
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import ClassVar, Final, TypeAlias, TypeVar
+from typing import ClassVar, Final
 
 from upsim.algorithms import Algorithm
+from upsim.stratum.events import Event, JobAsked, Leave, Login, Say, Submission, Verdict, rejected
+from upsim.stratum.jobs import Job
 from upsim.stratum.wire import (
-    REJECT_TEXT,
     Id,
     Json,
     NotStratum,
@@ -32,173 +32,6 @@ MAX_JOBS: Final = 32
 """Jobs of one session that still take shares. Kaspa bridges keep up to 32; others fewer."""
 MAX_LOGINS: Final = 64
 """Names one connection may log in with."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A piece of work as a pool hands it out; each dialect adds its own fields.
-
-    Attributes:
-        id: names it on the wire.
-        height: the block it is for.
-        clean: whether earlier jobs are worthless now.
-    """
-
-    id: str
-    height: int
-    clean: bool
-
-
-Kind = TypeVar("Kind", bound=Job)
-
-
-def expect(job: Job, kind: type[Kind]) -> Kind:
-    """A job as the kind its dialect makes.
-
-    Raises:
-        TypeError: if it is another dialect's; a programming error, never the client's.
-    """
-    if not isinstance(job, kind):
-        raise TypeError(f"a {kind.__name__} was expected, not a {type(job).__name__}")
-    return job
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """What a simulated job is made of: every field of it follows from these.
-
-    Attributes:
-        algorithm: what it is for.
-        seed: of the pool.
-        height: the block's height.
-        serial: which job of this block.
-        now_s: Unix seconds shown by the pool's clock when the job was due.
-        clean: whether earlier jobs are worthless now.
-    """
-
-    algorithm: Algorithm
-    seed: int
-    height: int
-    serial: int
-    now_s: int
-    clean: bool
-
-    def digest(self, what: str) -> bytes:
-        """32 bytes that are this job's alone."""
-        return _digest(f"{self.seed}:{self.algorithm.id}:{self.height}:{self.serial}:{what}")
-
-    def block_digest(self, what: str) -> bytes:
-        """32 bytes that every job of this block shares."""
-        return _digest(f"{self.seed}:{self.algorithm.id}:{self.height}:{what}")
-
-    @property
-    def job_id(self) -> str:
-        """Hex, different for every job for a long time."""
-        return f"{self.height & 0xFFFFFF:x}{self.serial & 0xFFFF:04x}"
-
-
-def _digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()
-
-
-@dataclass(frozen=True, slots=True)
-class Say:
-    """Something already answered: the line to send."""
-
-    line: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Subscribed:
-    """The client said hello."""
-
-    agent: str
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """The client wants to mine under this name; `grant` or `refuse` it."""
-
-    request_id: Id
-    username: str
-    password: str
-    agent: str = ""
-    rig: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class JobAsked:
-    """The client asks for the present job; `hand` it over."""
-
-    request_id: Id
-
-
-@dataclass(frozen=True, slots=True)
-class DifficultyAsked:
-    """The client would like another difficulty; a pool may follow or not."""
-
-    difficulty: float
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A share as it came, hex lower-cased and without `0x`; `judge` it, then `accept` or `reject`.
-
-    Fields a dialect does not have are empty.
-    """
-
-    request_id: Id
-    worker: str
-    job_id: str
-    nonce: str
-    extranonce2: str = ""
-    ntime: str = ""
-    version_bits: str = ""
-    header: str = ""
-    mix: str = ""
-    solution: str = ""
-    result: str = ""
-    malformed: str = ""
-    """What is wrong with its form, where something is; then nothing else of it counts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Leave:
-    """The session cannot go on: send what it said, then close."""
-
-    reason: str
-
-
-Event: TypeAlias = Say | Subscribed | Login | JobAsked | DifficultyAsked | Submission | Leave
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What became of a share.
-
-    Attributes:
-        code: None where it was accepted.
-        text: what the pool says about it.
-        difficulty: the assigned difficulty it is credited with; 0 where it was rejected.
-        achieved: the difficulty its hash shows, where the hash was computed or claimed.
-        is_block: whether its hash would have made a block.
-    """
-
-    code: RejectCode | None
-    text: str = ""
-    difficulty: float = 0.0
-    achieved: float | None = None
-    is_block: bool = False
-
-    @property
-    def accepted(self) -> bool:
-        """Whether it counts."""
-        return self.code is None
-
-
-def rejected(code: RejectCode, text: str = "", achieved: float | None = None) -> Verdict:
-    """A verdict that refuses a share."""
-    return Verdict(code, text or REJECT_TEXT[code], achieved=achieved)
 
 
 class Duplicates:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from math import isfinite
 from typing import Final, NoReturn, TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -158,8 +159,17 @@ class Request:
 
 
 def as_id(value: Json) -> Id:
-    """A request's id as it may be echoed; anything but a number, a string or null counts as null."""
-    return None if isinstance(value, bool | list | dict) else value
+    """A request's id as it may be echoed; anything but a finite number, a string or null counts as null."""
+    if isinstance(value, bool | list | dict) or (isinstance(value, float) and not isfinite(value)):
+        return None
+    return value
+
+
+def as_number(value: Json, below: float = 1e15) -> float:
+    """A positive number below a limit; 0 for anything else, so that no sum of strange inputs can overflow."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < below:
+        return 0.0
+    return float(value)
 
 
 def as_request(message: Mapping[str, Json]) -> Request | None:

@@ -9,8 +9,9 @@ from typing import Final
 
 from upsim.algorithms import Algorithm, Dialect
 from upsim.stratum.dialects import autolykos, bitcoin, ethereum, kaspa, monero, nexa, octopus, progpow, zcash
+from upsim.stratum.jobs import Job, Recipe
 from upsim.stratum.peer import MinerSession
-from upsim.stratum.session import Job, PoolSession, Recipe
+from upsim.stratum.session import PoolSession
 from upsim.stratum.wire import NotStratum, decode
 
 
@@ -83,4 +84,6 @@ def session_class(algorithm: Algorithm, first_line: bytes) -> type[PoolSession]:
         method = decode(first_line).get("method")
     except NotStratum:
         return speech.session
-    return speech.proxy_session if method in ethereum.PROXY_METHODS else speech.session
+    # A method may be anything, a list included.
+    spoken = isinstance(method, str) and method in ethereum.PROXY_METHODS
+    return speech.proxy_session if spoken else speech.session

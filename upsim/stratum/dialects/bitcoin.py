@@ -11,18 +11,10 @@ from typing import Final
 
 from upsim.stratum import proof
 from upsim.stratum.dialects.family import FamilyMiner, FamilySession
+from upsim.stratum.events import Event, Submission, Verdict, rejected
+from upsim.stratum.jobs import Job, Recipe, expect
 from upsim.stratum.peer import Found, Work, as_text, request
-from upsim.stratum.session import (
-    Event,
-    Job,
-    Offered,
-    Recipe,
-    Submission,
-    Verdict,
-    expect,
-    hex_problem,
-    rejected,
-)
+from upsim.stratum.session import Offered, hex_problem
 from upsim.stratum.targets import D1, SCRYPT_D1, difficulty_of, network_target
 from upsim.stratum.wire import Json, RejectCode, Request, is_hex, notification
 

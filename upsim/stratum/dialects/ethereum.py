@@ -11,27 +11,18 @@ from typing import Final
 
 from upsim.model import Stage
 from upsim.stratum.dialects.family import FamilyMiner, FamilySession
+from upsim.stratum.events import Event, JobAsked, Login, Say, Submission
+from upsim.stratum.jobs import Job, Recipe, expect
 from upsim.stratum.keccak import seed_hash
 from upsim.stratum.peer import Ask, Found, MinerSession, Unexpected, Work, as_text, request
-from upsim.stratum.session import (
-    Event,
-    Job,
-    JobAsked,
-    Login,
-    Offered,
-    PoolSession,
-    Recipe,
-    Say,
-    Submission,
-    expect,
-    hex_problem,
-)
+from upsim.stratum.session import Offered, PoolSession, hex_problem
 from upsim.stratum.targets import D1, difficulty_of, target_for
-from upsim.stratum.wire import Id, Json, RejectCode, Request, encode, is_hex, notification
+from upsim.stratum.wire import REJECT_TEXT, Id, Json, RejectCode, Request, encode, is_hex, notification
 
 PROXY_METHODS: Final = frozenset(
     {"eth_submitLogin", "eth_login", "eth_getWork", "eth_submitWork", "eth_submitHashrate"}
 )
+_UNAUTHORIZED: Final = REJECT_TEXT[RejectCode.UNAUTHORIZED]
 _PROTOCOL: Final = "EthereumStratum/1.0.0"
 
 
@@ -86,8 +77,11 @@ class NicehashSession(FamilySession):
         return hex_problem("nonce", submission.nonce, 16 - len(offered.extranonce1))
 
     def reject(self, submission: Submission, code: RejectCode, text: str) -> list[bytes]:
-        """With result false beside the error, as EthereumStratum pools answer."""
-        return self.error(submission.request_id, code, text, value=False)
+        """With result false beside the error; a stale share is -1, as NiceHash's document has it, the others as V1."""
+        if submission.request_id is None:
+            return []
+        number = -1 if code is RejectCode.STALE else int(code)
+        return [self.refusal(submission.request_id, number, text, value=False)]
 
 
 class EthProxySession(PoolSession):
@@ -133,7 +127,7 @@ class EthProxySession(PoolSession):
 
     def refuse(self, login: Login, text: str) -> list[bytes]:
         """Turn a login down."""
-        return [self.refusal(login.request_id, -1, text)]
+        return [self.refusal(login.request_id, -1, "Invalid login" if text == _UNAUTHORIZED else text)]
 
     def hand(self, asked: JobAsked, job: Job | None) -> list[bytes]:
         """Answer eth_getWork."""
@@ -161,6 +155,12 @@ class EthProxySession(PoolSession):
     def check_form(self, submission: Submission, offered: Offered, now_s: int) -> str:
         """Sizes are checked as the share is read."""
         return ""
+
+    def reject(self, submission: Submission, code: RejectCode, text: str) -> list[bytes]:
+        """Tell the client why its share does not count; what is malformed is -1, as in open-ethereum-pool."""
+        number = -1 if code is RejectCode.OTHER else int(code)
+        said = "Invalid share" if code is RejectCode.LOW_DIFFICULTY else text
+        return [self.refusal(submission.request_id, number, said)]
 
     def reply(self, request_id: Id, value: Json) -> list[bytes]:
         """A success, as JSON-RPC 2.0."""

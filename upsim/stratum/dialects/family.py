@@ -9,13 +9,11 @@ from abc import abstractmethod
 from collections.abc import Mapping
 
 from upsim.model import Stage
+from upsim.stratum.events import DifficultyAsked, Event, Login, Say, Submission, Subscribed
 from upsim.stratum.peer import Ask, MinerSession, Unexpected, Work, params_of, request
-from upsim.stratum.session import DifficultyAsked, Event, Login, PoolSession, Say, Submission, Subscribed
+from upsim.stratum.session import PoolSession
 from upsim.stratum.targets import D1, difficulty_of
-from upsim.stratum.wire import Json, Request, is_hex, notification
-
-MAX_WISH = 1e15
-"""Wishes beyond this difficulty are not wishes but mistakes."""
+from upsim.stratum.wire import Json, Request, as_number, is_hex, notification
 
 
 class FamilySession(PoolSession):
@@ -39,9 +37,7 @@ class FamilySession(PoolSession):
                 self.extranonce_subscribed = True
                 return self.says(request, True)
             case "mining.suggest_difficulty":
-                wish = request.params[0] if request.params else None
-                known = isinstance(wish, int | float) and not isinstance(wish, bool)
-                return [*self.says(request, True), *self._wishes(float(wish) if known else 0.0)]  # type: ignore[arg-type]
+                return [*self.says(request, True), *self._wishes(as_number(request.params[0] if request.params else 0))]
             case "mining.suggest_target":
                 target = int(request.text(0), 16) if is_hex(request.text(0), 64) else 0
                 wished = difficulty_of(target, self.difficulty_1_target) if target else 0.0
@@ -56,7 +52,7 @@ class FamilySession(PoolSession):
                 return self.unknown(request)
 
     def _wishes(self, difficulty: float) -> list[Event]:
-        return [DifficultyAsked(difficulty)] if 0 < difficulty < MAX_WISH else []
+        return [DifficultyAsked(difficulty)] if difficulty else []
 
     def says(self, request: Request, value: Json) -> list[Event]:
         """An answer that needs nobody's decision."""
@@ -71,8 +67,8 @@ class FamilySession(PoolSession):
     def subscription(self) -> Json:
         """The result of mining.subscribe."""
         mark = f"{self.number:016x}"
-        names = [["mining.set_difficulty", mark], ["mining.notify", mark]]
-        return [names, self.extranonce1, self.extranonce2_bytes]  # type: ignore[list-item]
+        names: list[Json] = [["mining.set_difficulty", mark], ["mining.notify", mark]]
+        return [names, self.extranonce1, self.extranonce2_bytes]
 
     @abstractmethod
     def submission(self, request: Request) -> Submission:
@@ -152,8 +148,9 @@ class FamilyMiner(MinerSession):
         """Follow difficulty and extranonce; give the job."""
         params = params_of(message)
         match message.get("method"), params:
-            case "mining.set_difficulty", [int(value) | float(value), *_] if not isinstance(value, bool):
-                self.difficulty = float(value)
+            case "mining.set_difficulty", [value, *_]:
+                # A pool that says nonsense leaves the difficulty where it was.
+                self.difficulty = as_number(value) or self.difficulty
             case "mining.set_target", [str(target), *_] if is_hex(target, 64) and int(target, 16):
                 self.difficulty = difficulty_of(int(target, 16), self.difficulty_1_target)
             case "mining.set_extranonce", [str(extranonce), *more]:

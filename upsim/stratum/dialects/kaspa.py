@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from upsim.stratum.dialects.family import FamilyMiner, FamilySession
+from upsim.stratum.events import Submission
+from upsim.stratum.jobs import Job, Recipe, expect
 from upsim.stratum.peer import Found, Unexpected, Work, request
-from upsim.stratum.session import Job, Offered, Recipe, Submission, expect, hex_problem
-from upsim.stratum.wire import Json, Request, encode, is_hex, notification
+from upsim.stratum.session import Offered, hex_problem
+from upsim.stratum.wire import Id, Json, Request, encode, is_hex, notification
 
 _EXTRANONCE_BYTES = 2
 
@@ -73,6 +75,16 @@ class KaspaSession(FamilySession):
         work = expect(job, KaspaJob)
         params: list[Json] = [job.id, work.big] if self._wants_big_jobs else [job.id, work.words, work.timestamp_ms]
         return [encode({"id": int(job.id), "jsonrpc": "2.0", "method": "mining.notify", "params": params})]
+
+    def reply(self, request_id: Id, value: Json) -> list[bytes]:
+        """A success, as JSON-RPC 2.0."""
+        if request_id is None:
+            return []
+        return [encode({"id": request_id, "jsonrpc": "2.0", "result": value, "error": None})]
+
+    def refusal(self, request_id: Id, code: int, text: str, value: Json = None) -> bytes:
+        """A failure, as JSON-RPC 2.0 with V1's error."""
+        return encode({"id": request_id, "jsonrpc": "2.0", "result": value, "error": [int(code), text, None]})
 
     def submission(self, request: Request) -> Submission:
         """Read mining.submit: worker, job, nonce whole or without the extranonce."""

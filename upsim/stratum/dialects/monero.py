@@ -12,22 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from upsim.model import Stage
+from upsim.stratum.events import Event, JobAsked, Login, Say, Submission, Verdict, rejected
+from upsim.stratum.jobs import Job, Recipe, expect
 from upsim.stratum.peer import Ask, Found, MinerSession, Unexpected, Work, as_text, request
-from upsim.stratum.session import (
-    Event,
-    Job,
-    JobAsked,
-    Login,
-    Offered,
-    PoolSession,
-    Recipe,
-    Say,
-    Submission,
-    Verdict,
-    expect,
-    hex_problem,
-    rejected,
-)
+from upsim.stratum.session import Offered, PoolSession, hex_problem
 from upsim.stratum.wire import REJECT_TEXT, Id, Json, RejectCode, Request, as_id, encode, is_hex
 
 _U32: Final = (1 << 32) - 1

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 from upsim.model import Stage
 from upsim.stratum.dialects.family import FamilyMiner, FamilySession
+from upsim.stratum.events import Event, Login, Submission, Subscribed
+from upsim.stratum.jobs import Job, Recipe, expect
 from upsim.stratum.peer import Ask, Found, Unexpected, Work, as_text, request
-from upsim.stratum.session import Event, Job, Login, Offered, Recipe, Submission, Subscribed, expect, hex_problem
+from upsim.stratum.session import Offered, hex_problem
 from upsim.stratum.targets import MAX_TARGET, hashes_for, target_for
 from upsim.stratum.wire import Id, Json, RejectCode, Request, encode, is_hex
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from upsim.stratum.dialects.family import FamilyMiner, FamilySession
+from upsim.stratum.events import Submission
+from upsim.stratum.jobs import Job, Recipe, expect
 from upsim.stratum.keccak import seed_hash
 from upsim.stratum.peer import Found, Unexpected, Work, as_text, request
-from upsim.stratum.session import Job, Offered, Recipe, Submission, expect, hex_problem
+from upsim.stratum.session import Offered, hex_problem
 from upsim.stratum.targets import FIRO_D1, RAVEN_D1, target_for
 from upsim.stratum.wire import Json, Request, is_hex, notification
 

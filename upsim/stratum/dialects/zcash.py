@@ -10,18 +10,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from upsim.stratum.dialects.family import FamilyMiner, FamilySession
+from upsim.stratum.events import Submission, Verdict, rejected
+from upsim.stratum.jobs import Job, Recipe, expect
 from upsim.stratum.peer import Found, Unexpected, Work, as_text, request
 from upsim.stratum.proof import sha256d
-from upsim.stratum.session import (
-    Job,
-    Offered,
-    Recipe,
-    Submission,
-    Verdict,
-    expect,
-    hex_problem,
-    rejected,
-)
+from upsim.stratum.session import Offered, hex_problem
 from upsim.stratum.targets import EQUIHASH_D1, VERUS_D1, difficulty_of, target_for
 from upsim.stratum.wire import Json, RejectCode, Request, is_hex, notification
 
