@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from upsim.errors import NoDefaultProfile
+from upsim.errors import NoDefaultProfile, NotFound
 from upsim.model import Account, ObjectId, Page, Pool, Profile
 from upsim.rules.pools import new_id
 from upsim.rules.tiers import ALLOWANCES
@@ -56,6 +56,12 @@ def update_profile(world: World, account: Account, profile_id: ObjectId, changes
         DefaultProfileKept, ProfileHasWorkers: the algorithm would change.
         QuotaExceeded: the tier allows no more profiles of the new algorithm.
     """
+    if changes.algorithm is not None and changes.pool_ids is not None:
+        # A pool that does not exist is said before anything about the algorithm's change: existence before conflict.
+        known = world.store.get_pools(world.id, account.id, changes.pool_ids)
+        missing = [pool_id for pool_id in changes.pool_ids if pool_id not in known]
+        if missing:
+            raise NotFound("Pool", *missing)
     at_most = ALLOWANCES[account.tier].profiles
     changed = world.store.update_profile(world.id, account.id, profile_id, changes, at_most)
     return view_profile(world, account, changed)
