@@ -56,6 +56,8 @@ class Outcome:
     interrupted: bool = False
     lost: str = ""
     left_behind: list[str] = field(default_factory=list)
+    cut_short: dict[str, str] = field(default_factory=dict)
+    """Scenarios that could not go on to their end, and why."""
 
 
 def chosen(plan: Plan) -> list[Scenario]:
@@ -171,9 +173,10 @@ def _run_one(probe: Probe, one: Scenario, outcome: Outcome) -> None:
         try:
             one.run(probe)
         except Blocked as blocked:
-            reason = str(blocked)
+            reason = outcome.cut_short[one.name] = str(blocked)
         except STUMBLES as error:
             reason = f"the answers have another form than expected ({type(error).__name__}: {error})"
+            outcome.cut_short[one.name] = reason
         finally:
             # On Ctrl-C and on a lost target too: what was made goes, as far as the target answers.
             outcome.left_behind += _put_back(probe)

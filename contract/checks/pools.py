@@ -392,7 +392,8 @@ def _flaky(probe: Probe, algorithm: str) -> None:
         if reply.ok:
             break
     identity = reply.body.get("_id")
-    failures, seen = 0, set()
+    failures = 0
+    seen: set[bool] = set()
     for _ in range(6):
         if identity is None or len(seen) == 2:
             break
