@@ -1,0 +1,99 @@
+"""The session of the vendor's own client, call by call as it makes them, on every store.
+
+Source: contract/openapi.yaml, "observed": it sends X-API-Key, decodes a worker's hashrate as an unsigned 64-bit
+integer, takes 200 alone on GET and any 2xx on POST, and posts to …/default with neither body nor content type.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import MakeApi
+from tests.api.harness import VIP, Api
+from upsim.ids import digest_of
+from upsim.rules.worlds import DEFAULT
+from upsim.store.base import Span
+
+WORKERS = 5_000
+
+CROWD = f"""
+description: "One user with a whole farm."
+opened: "2025-01-20"
+accounts:
+  - name: farm
+    tier: vip
+    keys: [{{key: up_k_vipFirst, scopes: ["workers:read", "workers:write", "profiles:write"]}}]
+    pools:
+      - {{name: one, algorithm: randomx, host: one.example, port: 5555, username: wallet}}
+      - {{name: two, algorithm: randomx, host: two.example, port: 5555, username: wallet}}
+    profiles:
+      - {{name: first, pools: [one]}}
+      - {{name: second, pools: [two]}}
+    workers:
+      - {{name: "cpu-{{n:04}}", count: {WORKERS}, model: ryzen-7950x, profile: first}}
+"""
+
+
+@pytest.fixture
+def farm(make_api: MakeApi, store_url: str, tmp_path: Path) -> Api:
+    """A user with 5,000 workers of one algorithm and two profiles, on each store."""
+    fixture = tmp_path / "crowd.yaml"
+    fixture.write_text(CROWD)
+    return make_api(store=store_url, fixture=str(fixture), rate_limit="off")
+
+
+def test_the_vendors_client_can_move_its_whole_fleet(farm: Api) -> None:
+    """With the three scopes its documentation names, and no other."""
+    series = farm.get("/v1/workers/hashrate?algorithm=randomx&timeRange=1h")
+    assert series.status == 200
+    assert series.json["hours"] == 1
+    assert {type(series.json["hours"]), type(series.json["granularity"])} == {int}
+    assert len(series.json["data"]) == 3600 // series.json["granularity"]
+    assert {type(value) for value in series.json["stats"].values()} == {float}
+
+    old, new = _profiles(farm)
+    made_default = farm.call("POST", f"/v1/profiles/{new}/default")
+    assert made_default.status == 200
+    assert made_default.json["is_default"] is True
+
+    workers = _read_all(farm)
+    assert {worker["profile_id"] for worker in workers} == {old}
+    ids = [worker["_id"] for worker in workers]
+    assert len(set(ids)) == WORKERS
+
+    assigned = farm.post("/v1/workers/bulk-assign", {"worker_ids": ids, "profile_id": new})
+    assert assigned.status == 200
+    assert assigned.json["assigned"] == WORKERS
+    assert farm.get(f"/v1/workers?profile_id={old}").json["pagination"]["total"] == 0
+    last = farm.get(f"/v1/workers?page={WORKERS // 100}&limit=100&algorithm=randomx&profile_id={new}").json
+    assert [worker["_id"] for worker in last["data"]] == ids[-100:]
+
+
+def _profiles(api: Api) -> tuple[str, str]:
+    """The ids of the default profile and of the other: read in the store, since the client's key may not list them."""
+    caller = api.store.find_caller(digest_of(VIP))
+    assert caller is not None
+    first, second = api.store.list_profiles(DEFAULT, caller.account.id, Span(0, 10)).items
+    assert first.is_default
+    return first.id, second.id
+
+
+def _read_all(api: Api) -> list[dict[str, Any]]:
+    """Every page as the client reads it. Numbers are judged as written, whatever a JSON library would make of them."""
+    workers: list[dict[str, Any]] = []
+    page, pages = 1, 1
+    while page <= pages:
+        answer = api.get(f"/v1/workers?page={page}&limit=100&algorithm=randomx")
+        assert answer.status == 200
+        written = re.findall(r'"hashrate":\s*([^,}]+)', answer.text)
+        assert len(written) == 100
+        assert all(re.fullmatch(r"0|[1-9][0-9]{0,18}", rate) for rate in written)
+        workers += answer.json["data"]
+        pages = answer.json["pagination"]["total_pages"]
+        page += 1
+    assert pages == WORKERS / 100
+    return workers
