@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from tests.store.things import ALL
@@ -18,9 +19,9 @@ def check_world(store: Store, world: WorldId, *, at_most: int | None = None) -> 
     accounts = store.list_accounts(world)
     assert len({account.name for account in accounts}) == len(accounts)
     for account in accounts:
-        pools = _listed(lambda span, a=account: store.list_pools(world, a.id, span))
-        profiles = _listed(lambda span, a=account: store.list_profiles(world, a.id, span))
-        workers = _listed(lambda span, a=account: store.list_workers(world, a.id, WorkerFilter(), span))
+        pools = _listed(partial(store.list_pools, world, account.id))
+        profiles = _listed(partial(store.list_profiles, world, account.id))
+        workers = _listed(partial(store.list_workers, world, account.id, WorkerFilter()))
         _check_pools(store, world, account, pools, profiles)
         _check_profiles(store, world, account, pools, profiles)
         _check_workers(store, world, account, profiles, workers)

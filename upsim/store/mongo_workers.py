@@ -168,8 +168,10 @@ class Workers(Linked):
             raise NotFound("Worker", *missing)
         forwards = self._forwards(content, account_id)
         while docs:
-            for batch in _batches(docs):
-                self._link.update_each(self._workers, [_swap(doc, change, forwards, mark) for doc in batch])
+            # All before the first is written: a change that fails leaves every worker as it was.
+            swaps = [_swap(doc, change, forwards, mark) for doc in docs]
+            for batch in _batches(swaps):
+                self._link.update_each(self._workers, batch)
             # Where another request came between reading and writing, its change is there: begin again on that.
             docs = [
                 doc for doc in self._owned((doc["_id"] for doc in docs), account_id) if mark not in doc.get("marks", ())
