@@ -144,6 +144,13 @@ class QuotaExceeded(UpsimError):
         super().__init__(f"This tier allows {limit} {kind}{per}, and they are all taken: delete one or move to VIP.")
 
 
+class CapReached(QuotaExceeded):
+    """The world was given a cap, and it is reached."""
+
+    def __init__(self, what: str, cap: int) -> None:
+        UpsimError.__init__(self, f"This world was capped at {cap} {what}, and they are spent: ask for a fresh world.")
+
+
 class StoreUnavailable(UpsimError):
     """The database does not answer; nothing was acknowledged."""
 

@@ -10,21 +10,20 @@ import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from upsim import documents
 from upsim.algorithms import ALGORITHMS
 from upsim.clock import MINUTE, Instant, parse_iso
 from upsim.errors import ConfigError
 from upsim.fleet import HARDWARE, Event, EventKind, cell_at, cell_now, device
-from upsim.ids import digest_of, hint_of, object_id
+from upsim.ids import NUMBER, digest_of, hint_of, numbered, object_id
 from upsim.model import Account, ApiKey, Health, HealthStatus, ObjectId, Pool, Profile, Scope, Tier, Worker
 from upsim.store.base import Content
-
-_NUMBER: Final = re.compile(r"\{n(?::0([1-9]))?\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +50,10 @@ def load(name: str) -> Fixture:
     Raises:
         ConfigError: there is none, or there is a mistake in it.
     """
-    source: Traversable
-    if re.fullmatch(r"[a-z0-9-]+", name) and name in names():
-        source = files("upsim_fixtures") / f"{name}.yaml"
-    else:
-        source = Path(name)
     schema = (files("upsim_fixtures") / "schema.yaml").read_bytes()
     try:
-        text = source.read_bytes()
-        document = documents.load(source, lambda content: _check(content, schema), schema)
-        return _Reader(name, text, document).fixture()
+        text = _source(name).read_bytes()
+        return _read(name, text, schema)
     except OSError as error:
         raise ConfigError(
             f"fixture: {name!r} is neither one of upsim's own ({', '.join(names())}) nor a file that can be read:"
@@ -71,6 +64,18 @@ def load(name: str) -> Fixture:
         raise ConfigError(f"fixture: {name}, line {line}: {mistake}") from mistake
     except ValueError as error:
         raise ConfigError(f"fixture: {name}, {error}") from error
+
+
+@lru_cache(maxsize=4)  # a fresh world of a known fixture must not wait for its reading
+def _read(name: str, text: bytes, schema: bytes) -> Fixture:
+    document = documents.load(_source(name), lambda content: _check(content, schema), schema)
+    return _Reader(name, text, document).fixture()
+
+
+def _source(name: str) -> Traversable:
+    if re.fullmatch(r"[a-z0-9-]+", name) and name in names():
+        return files("upsim_fixtures") / f"{name}.yaml"
+    return Path(name)
 
 
 def names() -> tuple[str, ...]:
@@ -159,6 +164,8 @@ class _Reader:
             networks=networks,
             created_at=self._opened,
             expires_at=_instant(entry["expires"], [*path, "expires"]) if "expires" in entry else None,
+            exhausted=entry.get("exhausted", False),
+            issued=True,
         )
 
     def _pools(self, account: Account, entry: Mapping[str, Any], path: list[str | int]) -> dict[str, Pool]:
@@ -242,7 +249,7 @@ class _Reader:
                 f"{row['model']} mines {hardware.algorithm}, the profile is for {profile.algorithm}.",
             )
         count = row.get("count", 1)
-        if count > 1 and not _NUMBER.search(row["name"]):
+        if count > 1 and not NUMBER.search(row["name"]):
             raise _Mistake([*path, "name"], "a row of workers needs {n} in its name, so that each has its own.")
         joined = _instant(row["joined"], [*path, "joined"]) if "joined" in row else self._opened
         retired = _instant(row["retired"], [*path, "retired"]) if "retired" in row else None
@@ -251,7 +258,7 @@ class _Reader:
         start = int(hashlib.blake2b(row["name"].encode(), digest_size=2).hexdigest(), 16)
         site = row.get("site", start % 4)
         for number in range(count):
-            name = _numbered(row["name"], first + number)
+            name = numbered(row["name"], first + number)
             at = Instant(joined + number * every)
             worker_id = self._id("worker", account.name, name, at=at)
             place = (start + number) % 128
@@ -275,10 +282,6 @@ class _Reader:
                 retired_at=retired,
                 history=tuple((event.at, event.kind, event.value, event.profile) for event in history),
             )
-
-
-def _numbered(pattern: str, number: int) -> str:
-    return _NUMBER.sub(lambda found: f"{number:0{found[1] or 1}}", pattern)
 
 
 def _instant(text: str, path: list[str | int]) -> Instant:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
+from typing import Final
 
 from upsim.clock import Instant
 
-KEY_PREFIX = "up_k_"
+KEY_PREFIX: Final = "up_k_"
 """How every API key begins. Source: reference, "Authentication"."""
 
 
@@ -44,3 +46,12 @@ def digest_of(key: str) -> str:
 def hint_of(key: str) -> str:
     """The first characters of a key, by which people tell their keys apart."""
     return key[: len(KEY_PREFIX) + 4] + "…"
+
+
+NUMBER: Final = re.compile(r"\{n(?::0([1-9]))?\}")
+"""Where in a row's name its number goes: {n}, or {n:03} with zeros before it."""
+
+
+def numbered(pattern: str, number: int) -> str:
+    """The name of one of a row: every NUMBER in the pattern becomes its number."""
+    return NUMBER.sub(lambda found: f"{number:0{found[1] or 1}}", pattern)

@@ -19,17 +19,23 @@ from typing import Any, Final
 from flask import Flask
 
 from upsim import fixture
-from upsim.api.app import create_app
+from upsim.api import app as api
 from upsim.clock import Clock, SystemClock
 from upsim.config import Config
+from upsim.control import app as control
+from upsim.control.app import Controls
 from upsim.documents import write_atomically
 from upsim.errors import ConfigError
 from upsim.ids import digest_of, new_token
 from upsim.model import PoolTarget, PoolTest, WorldId
+from upsim.rules.behaviours import take_behaviour
+from upsim.rules.magic import is_magic
 from upsim.rules.worlds import DEFAULT, open_default
 from upsim.store.base import Store
 from upsim.store.factory import open_store
+from upsim.stratum.behaviours import BEHAVIOURS
 from upsim.stratum.service import PoolNetwork, PoolWorld, Taken
+from upsim.web.app import create_app
 from upsim.world import PoolTester, Universe, World
 
 _BACKLOG: Final = 1024
@@ -50,7 +56,7 @@ class Simulator:
 
     Attributes:
         app: the WSGI application.
-        logins: the fixture's keys that open the default world.
+        logins: the fixture's keys that open the default world, without those that have a fixed outcome.
     """
 
     def __init__(self, config: Config, wall: Clock | None = None, test_pool: PoolTester | None = None) -> None:
@@ -72,13 +78,21 @@ class Simulator:
                 _Behaviours(self._store),
                 config.pool_timeout,
             )
-            self.universe = Universe(self._store, test_pool or self._test_pool, wall or SystemClock())
+            self.universe = Universe(
+                self._store, test_pool or self._test_pool, wall or SystemClock(), config.fixture, config.seed
+            )
             open_default(self.universe, beginning, config.seed)
-            self.app: Flask = create_app(self.universe, config)
+            self.admin_token = config.admin_token or (None if is_loopback(config.host) else new_token())
+            self.app: Flask = create_app()
+            api.install(self.app, self.universe, config)
+            control.install(
+                self.app,
+                self.universe,
+                Controls(self.admin_token, {name: one.summary for name, one in BEHAVIOURS.items()}),
+            )
         except BaseException:
             self._store.close()
             raise
-        self.admin_token = config.admin_token or (None if _is_loopback(config.host) else new_token())
         self.logins = self._logins(beginning)
         self._server: Any = None
 
@@ -90,7 +104,7 @@ class Simulator:
         """
         from waitress.server import create_server
 
-        from upsim.api.door import Channel
+        from upsim.web.door import Channel
 
         config = self.config
         try:
@@ -108,6 +122,7 @@ class Simulator:
             clear_untrusted_proxy_headers=False,  # admission decides whom to believe
             max_request_body_size=64 << 20,
             channel_timeout=60,
+            log_socket_errors=False,  # clients that went away, and faults that drop connections
         )
         self._server.channel_class = Channel
         host, port = taken.getsockname()[:2]
@@ -134,18 +149,18 @@ class Simulator:
         return tuple(
             Login(accounts[key.account_id].name, accounts[key.account_id].tier, secret, tuple(sorted(key.scopes)))
             for secret in beginning.secrets
-            if (key := keys.get(digest_of(secret))) is not None
+            if (key := keys.get(digest_of(secret))) is not None and not is_magic(key)
         )
 
 
 class _Behaviours:
-    """Counts connection attempts in the store, so that every process on it agrees which attempt a flaky pool fails."""
+    """What was put on pools, as the store has it: every process on it agrees which connection meets what."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def take(self, world: WorldId, host: str, port: int) -> Taken:
-        return Taken(None, self._store.next_number(world, f"connections:{host}:{port}"))
+        return Taken(*take_behaviour(self._store, world, host, port))
 
 
 def serve(config: Config, announce: Callable[[Simulator, str], None]) -> None:
@@ -199,7 +214,7 @@ def _bound(host: str, port: int) -> socket.socket:
     return taken
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -47,11 +47,17 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Universe:
-    """All worlds of a process, and what they share."""
+    """All worlds of a process, and what they share.
+
+    Attributes:
+        fixture, seed: what a new world has where it is not said.
+    """
 
     store: Store
     test_pool: PoolTester
     wall: Clock
+    fixture: str = "demo"
+    seed: int = 1
 
     def world(self, record: WorldRecord) -> World:
         """The world of a record that was just read."""

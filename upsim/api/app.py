@@ -1,29 +1,32 @@
-"""The Flask app of the simulated API: its routes are the spec's operations, its handlers the functions of their names.
+"""The simulated API on the app: its routes are the spec's operations, its handlers the functions of their names.
 
-The way of a request: key, address, rate limit (admission), then scope, parameters, one rule, JSON.
+The way of a call: key, address, rate limit (admission), faults, then scope, parameters, one rule, JSON; and its line in
+the journal.
 """
 
 from __future__ import annotations
 
-import json
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from flask import Flask, Response, g, request
-from werkzeug.routing import Map
 
-from upsim import spec
-from upsim.api import admission, errors, limits, overview, params, pools, profiles, workers
-from upsim.api.call import Call, Reply
-from upsim.api.render import encode
+from upsim.api import admission, injected, limits, overview, pools, profiles, record, workers
+from upsim.api.call import Call
 from upsim.config import Config
-from upsim.errors import AddressRefused, ScopeMissing
-from upsim.spec import Operation
+from upsim.errors import AddressRefused, CapReached, InvalidKey, ScopeMissing
+from upsim.rules.worlds import cap_of, is_over
+from upsim.spec import API, Operation
+from upsim.web import params
+from upsim.web.app import View, add_document, add_operations
+from upsim.web.reply import Reply
 from upsim.world import Universe
 
-MAX_BODY_BYTES: Final = 1 << 20
-
 PREFIX: Final = "/v1"
+
+CALLER_ADDRESS: Final = "X-Upsim-Caller-Address"
+"""Where a call says it comes from, believed only in a world that was told to."""
 
 Handler = Callable[[Call], Reply]
 
@@ -53,75 +56,71 @@ HANDLERS: Final[Mapping[str, Handler]] = {
 """What answers each operation, by operationId."""
 
 
-def create_app(universe: Universe, config: Config) -> Flask:
-    """The app over a universe of worlds.
+def install(app: Flask, universe: Universe, config: Config) -> None:
+    """Put the simulated API on the app.
 
     Raises:
         ConfigError: the storage for rate limits cannot be used.
     """
-    app = Flask("upsim", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    app.url_map = Map(strict_slashes=True, merge_slashes=False, host_matching=False)
-    errors.install(app)
 
     def admit() -> None:
         if not (request.path == PREFIX or request.path.startswith(PREFIX + "/")):
             return
+        g.began = time.perf_counter()
         caller = admission.find_caller(universe.store, admission.key_of(request))
+        wall = universe.wall.now()
+        if is_over(caller.world, wall):
+            raise InvalidKey
         world = universe.world(caller.world)
-        now = world.now()  # one instant for key, window and headers
-        address = admission.client_address(
-            request.remote_addr or "", request.headers.getlist("X-Forwarded-For"), config.trusted_proxy
-        )
-        admission.check_expiry(caller, now)
         g.world = world
+        now = world.now()  # one instant for key, window, headers and journal
+        admission.check_expiry(caller, now)
+        if caller.world.options.get("caller_address") and CALLER_ADDRESS in request.headers:
+            address = request.headers[CALLER_ADDRESS]
+        else:
+            address = admission.client_address(
+                request.remote_addr or "", request.headers.getlist("X-Forwarded-For"), config.trusted_proxy
+            )
         try:
             admission.check_address(caller, address)
         except AddressRefused as refusal:
             g.refusal = refusal
         limits.begin(caller, now)
 
-    def refuse_address() -> None:
+    def refuse() -> Response | None:
+        if "caller" not in g:
+            return None
         # Only now, so that the call is counted and told about as any other; it is never refused for its number.
         if "refusal" in g:
             raise g.refusal
+        cap = cap_of(g.world.record, "calls")
+        if cap is not None and universe.store.next_number(g.world.id, "calls") >= cap:
+            raise CapReached("calls", cap)
+        return injected.before()
 
-    def account_for(response: Response) -> Response:
+    def finish(response: Response) -> Response:
+        if "began" not in g:
+            return response
         standing = limits.standing()
         if standing is not None:
             standing.write(response)
+        response = injected.after(response)
+        record.write(universe, response)
         return response
 
     app.before_request(admit)
     limits.install(app, universe.store, config.limits_storage, refuse=config.rate_limit)
-    app.before_request(refuse_address)
-    app.after_request(account_for)
-    for operation in spec.operations():
-        app.add_url_rule(
-            operation.path.replace("{", "<").replace("}", ">"),
-            endpoint=operation.id,
-            view_func=_view(operation, HANDLERS[operation.id]),
-            methods=[operation.method],
-            provide_automatic_options=False,
-        )
-    for path, view in (("/openapi.yaml", _spec_yaml), ("/openapi.json", _spec_json)):
-        app.add_url_rule(path, view_func=view, provide_automatic_options=False)
-    return app
+    app.before_request(refuse)
+    app.after_request(finish)
+    add_operations(app, API, HANDLERS, _view)
+    add_document(app, API, "/openapi")
 
 
-def _view(operation: Operation, handler: Handler) -> Callable[..., Response]:
+def _view(operation: Operation, handler: Handler) -> View:
     def answer(**path: Any) -> Response:
         if operation.scope not in g.caller.key.scopes:
             raise ScopeMissing(operation.scope, sorted(g.caller.key.scopes))
-        reply = handler(Call(g.world, g.caller.account, params.read(operation, path, request)))
-        return Response(encode(reply.content), reply.status, content_type="application/json")
+        g.input = params.read(operation, path, request)
+        return handler(Call(g.world, g.caller.account, g.input)).response()
 
     return answer
-
-
-def _spec_yaml() -> Response:
-    return Response(spec.source(), content_type="application/yaml")
-
-
-def _spec_json() -> Response:
-    return Response(json.dumps(spec.document(), ensure_ascii=False), content_type="application/json")

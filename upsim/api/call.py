@@ -1,15 +1,13 @@
-"""What a handler is given, and what it gives back."""
+"""What a handler is given, and what it is about."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 
-from upsim.api.params import Input
-from upsim.api.render import Json
 from upsim.model import Account, ObjectId
 from upsim.store.base import Span
+from upsim.web.params import Input
 from upsim.world import World
 
 
@@ -41,14 +39,6 @@ class Call:
         """The page that is asked for."""
         limit = self.query["limit"]
         return Span((self.query["page"] - 1) * limit, limit)
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer before it is JSON."""
-
-    content: Json
-    status: HTTPStatus = HTTPStatus.OK
 
 
 def object_id(text: str) -> ObjectId:

@@ -13,12 +13,12 @@ from flask import Flask, Response, g
 from flask_limiter import Limiter, RateLimitExceeded
 from limits.storage import Storage, storage_from_string
 
-from upsim.api import errors
 from upsim.clock import SECOND, Instant
 from upsim.errors import ConfigError, RateLimited
 from upsim.model import Caller, ObjectId, WorldId
 from upsim.rules.tiers import requests_allowed, window_at, window_start
 from upsim.store.base import Store
+from upsim.web import errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,8 @@ def install(app: Flask, store: Store, storage_url: str | None, *, refuse: bool) 
 
     def limit() -> str:
         # "per day" is only how long an outside storage keeps a window's count: longer than most clocks stand still.
+        if g.caller.key.exhausted:
+            return "0 per day"
         refusing = refuse and "refusal" not in g  # what is refused already, is not refused for its number
         return f"{g.allowed if refusing else _NEVER} per day"
 
@@ -92,7 +94,8 @@ def standing() -> Standing | None:
     """Where the present request's user stands; None where the request was not admitted."""
     if "hits" not in g:
         return None
-    return Standing(g.allowed, g.hits, window_start(g.window + 1) // SECOND)
+    hits = max(g.hits, g.allowed) if g.caller.key.exhausted else g.hits
+    return Standing(g.allowed, hits, window_start(g.window + 1) // SECOND)
 
 
 _NEVER: Final = 1_000_000_000

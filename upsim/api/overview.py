@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from upsim.api import render
-from upsim.api.call import Call, Reply
+from upsim.api.call import Call
 from upsim.rules import overview
+from upsim.web.reply import Reply
 
 
 def get_overview(call: Call) -> Reply:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from upsim.api import render
-from upsim.api.call import Call, Reply, object_id
+from upsim.api.call import Call, object_id
 from upsim.errors import InvalidInput
 from upsim.model import HealthStatus, PoolTarget
 from upsim.rules import pools
 from upsim.store.base import PoolChanges
+from upsim.web.reply import Reply
 
 
 def list_pools(call: Call) -> Reply:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from upsim.api import render
-from upsim.api.call import Call, Reply, object_id
+from upsim.api.call import Call, object_id
 from upsim.errors import InvalidInput
 from upsim.model import ObjectId
 from upsim.rules import profiles
 from upsim.store.base import ProfileChanges
+from upsim.web.reply import Reply
 
 
 def list_profiles(call: Call) -> Reply:

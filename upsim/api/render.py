@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from upsim.clock import Instant, iso
 from upsim.model import Outcome, Page, Pool, PoolTest
@@ -13,14 +12,9 @@ from upsim.rules.profiles import ProfileView
 from upsim.rules.series import Series
 from upsim.rules.workers import WorkerView
 from upsim.store.base import PoolCounts, Span
+from upsim.web.reply import Json
 
-Json = dict[str, Any]
 Item = TypeVar("Item")
-
-
-def encode(content: Json) -> bytes:
-    """JSON text, as short as it can be."""
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def moment(instant: Instant | None) -> str | None:

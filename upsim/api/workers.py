@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from upsim.api import render
-from upsim.api.call import Call, Reply, object_id
+from upsim.api.call import Call, object_id
 from upsim.rules import series, workers
+from upsim.web.reply import Reply
 
 
 def list_workers(call: Call) -> Reply:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from upsim.errors import NotFound, PoolInUse, PoolTestFailed, QuotaExceeded
 from upsim.ids import object_id
 from upsim.model import Account, Health, HealthStatus, ObjectId, Page, Pool, PoolTarget, PoolTest, Profile
-from upsim.rules.tiers import ALLOWANCES
+from upsim.rules.caps import at_most_pools
 from upsim.store.base import PoolChanges, Span
 from upsim.world import World
 
@@ -48,7 +48,7 @@ def create_pool(world: World, account: Account, name: str, target: PoolTarget) -
 
     Source: reference, POST /v1/pools.
     """
-    at_most = ALLOWANCES[account.tier].pools
+    at_most = at_most_pools(world, account)
     if at_most is not None:  # The store holds the limit; asked here too, so that nobody waits for a test in vain.
         held = world.store.count_pools(world.id, account.id).get(target.algorithm)
         if held is not None and held.total >= at_most:
@@ -103,7 +103,7 @@ def update_pool(world: World, account: Account, pool_id: ObjectId, changes: Pool
     if replace(wanted, algorithm=pool.algorithm) != pool.target:
         test = _passed(world.test_pool(world, wanted))
         changes = replace(changes, tested=wanted, latency_ms=test.latency_ms)
-    return world.store.update_pool(world.id, account.id, pool_id, changes, ALLOWANCES[account.tier].pools)
+    return world.store.update_pool(world.id, account.id, pool_id, changes, at_most_pools(world, account))
 
 
 def delete_pool(world: World, account: Account, pool_id: ObjectId) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from upsim.errors import NoDefaultProfile, NotFound
 from upsim.model import Account, ObjectId, Page, Pool, Profile
+from upsim.rules.caps import at_most_profiles
 from upsim.rules.pools import new_id
-from upsim.rules.tiers import ALLOWANCES
 from upsim.store.base import Moved, ProfileChanges, Span
 from upsim.world import World
 
@@ -43,7 +43,7 @@ def create_profile(
     """
     now = world.now()
     profile = Profile(new_id(world, "profile"), account.id, name, algorithm, pool_ids, False, now, now)
-    added = world.store.add_profile(world.id, profile, ALLOWANCES[account.tier].profiles)
+    added = world.store.add_profile(world.id, profile, at_most_profiles(world, account))
     return view_profile(world, account, added)
 
 
@@ -62,7 +62,7 @@ def update_profile(world: World, account: Account, profile_id: ObjectId, changes
         missing = [pool_id for pool_id in changes.pool_ids if pool_id not in known]
         if missing:
             raise NotFound("Pool", *missing)
-    at_most = ALLOWANCES[account.tier].profiles
+    at_most = at_most_profiles(world, account)
     changed = world.store.update_profile(world.id, account.id, profile_id, changes, at_most)
     return view_profile(world, account, changed)
 

@@ -49,3 +49,13 @@ def requests_allowed(account: Account, window: int) -> int:
     begun_before_change = account.tier_changed_at is not None and window_start(window) < account.tier_changed_at
     tier = account.previous_tier if begun_before_change and account.previous_tier else account.tier
     return ALLOWANCES[tier].requests
+
+
+def allowance(account: Account) -> Allowance:
+    """What the account's tier allows now."""
+    return ALLOWANCES[account.tier]
+
+
+def lesser(*limits: int | None) -> int | None:
+    """The smallest of some limits, of which None is no limit at all."""
+    return min((limit for limit in limits if limit is not None), default=None)

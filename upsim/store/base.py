@@ -196,7 +196,13 @@ class Store(Protocol):
         """The hidden worlds that belong to this one, oldest first."""
 
     def copy_content(
-        self, source: WorldId, target: WorldId, *, with_keys: bool, record: WorldRecord | None = None
+        self,
+        source: WorldId,
+        target: WorldId,
+        *,
+        with_keys: bool,
+        record: WorldRecord | None = None,
+        new_keys: Sequence[ApiKey] = (),
     ) -> None:
         """Make the target's content that of the source, atomically; forget the target's hits and journal.
 
@@ -206,6 +212,7 @@ class Store(Protocol):
         Args:
             record: the target's record from then on, in the same step; with None it stays as it is. A target that is
                 not there yet is created, hidden if its id has a "#".
+            new_keys: given to the target besides.
 
         Raises:
             NotFound: there is no such source, or no target and no record.

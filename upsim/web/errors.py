@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from upsim import errors
@@ -51,7 +51,7 @@ def status_of(error: errors.UpsimError) -> HTTPStatus:
 
 def error_response(status: int, message: str) -> Response:
     """An error as every error looks. Source: reference, "Error Responses"."""
-    return Response(json.dumps({"error": message}), status, content_type="application/json")
+    return Response(json.dumps({"error": message}, ensure_ascii=False), status, content_type="application/json")
 
 
 def install(app: Flask) -> None:
@@ -63,6 +63,7 @@ def install(app: Flask) -> None:
 
 def response_to(error: errors.UpsimError) -> Response:
     """The refusal as it is answered."""
+    g.error = error
     response = error_response(status_of(error), str(error))
     if isinstance(error, errors.RateLimited):
         response.headers["Retry-After"] = str(error.retry_after_s)
@@ -74,6 +75,7 @@ def response_to(error: errors.UpsimError) -> Response:
 
 
 def _http(error: HTTPException) -> Response:
+    g.error = error
     code = error.code or 500
     if code == 404:
         message = f"No such endpoint: {request.method} {request.path}. All there are stand in /openapi.yaml."
@@ -89,5 +91,6 @@ def _http(error: HTTPException) -> Response:
 
 
 def _crash(error: Exception) -> Response:
+    g.error = error
     log.error("%s %s failed", request.method, request.path, exc_info=error)
     return error_response(500, "Internal server error: this is a fault of the simulator, not of the request.")

@@ -11,9 +11,9 @@ from typing import Any, Final, NoReturn
 
 from flask import Request
 
-from upsim.api.errors import Unsupported
 from upsim.errors import InvalidInput
 from upsim.spec import Operation
+from upsim.web.errors import Unsupported
 
 Schema = Mapping[str, Any]
 
@@ -39,7 +39,7 @@ def read(operation: Operation, path: Mapping[str, str], request: Request) -> Inp
     return Input(
         _checked(asked.path, dict(path)),
         _checked(asked.query, _query(asked.query_schemas, request)),
-        _checked(asked.body, _json(request)) if asked.body is not None else _drained(request),
+        _checked(asked.body, _json(request, operation)) if asked.body is not None else _drained(request),
     )
 
 
@@ -173,12 +173,14 @@ def _query(schemas: Mapping[str, Schema], request: Request) -> dict[str, Any]:
     return values
 
 
-def _json(request: Request) -> Any:
+def _json(request: Request, operation: Operation) -> Any:
     """The body's JSON, if it is an object.
 
     Only JSON as RFC 8259 has it: no NaN, no text that is not Unicode.
     """
     raw = request.get_data(cache=False)
+    if not raw and not operation.body_required:
+        return {}
     if request.mimetype and request.mimetype != "application/json" and not request.mimetype.endswith("+json"):
         raise Unsupported(request.mimetype)
     try:

@@ -1,0 +1,96 @@
+"""The journal's line of each call: what it was, what was answered, and what decided that."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Final
+
+from flask import Response, g, request
+
+from upsim import errors
+from upsim.model import Caller, JournalEntry
+from upsim.rules import journal
+from upsim.rules.worlds import DEFAULT
+from upsim.spec import API
+from upsim.web.errors import Unsupported
+from upsim.world import Universe
+
+DECIDED: Final[Mapping[type[Exception], tuple[str, str | None]]] = {
+    errors.MissingKey: ("key", "auth.key-required"),
+    errors.InvalidKey: ("key", "auth.invalid-key"),
+    errors.AddressRefused: ("address", "auth.address"),
+    errors.RateLimited: ("rate limit", "rate.exceeded"),
+    errors.ScopeMissing: ("scope", "auth.scope-required"),
+    errors.PoolTestFailed: ("validation", "pools.create.failed-test"),
+    errors.InvalidInput: ("validation", None),
+    Unsupported: ("validation", "errors.media-type"),
+    errors.NotFound: ("existence", "ids.unknown"),
+    errors.NoDefaultProfile: ("existence", "profiles.get-default.none"),
+    errors.PoolInUse: ("conflict", "pools.delete.in-use"),
+    errors.DefaultProfileKept: ("conflict", "profiles.delete.default"),
+    errors.ProfileHasWorkers: ("conflict", "profiles.update.algorithm-with-workers"),
+    errors.Conflict: ("conflict", None),
+    errors.CapReached: ("cap", None),
+    errors.QuotaExceeded: ("quota", "quota.status"),
+    errors.StoreUnavailable: ("store", None),
+}
+"""What decided a call that was refused so, and the rule of the spec behind it. A class not named has its parent's."""
+
+_BY_STATUS: Final = {
+    404: ("existence", "errors.unknown-path"),
+    405: ("method", "errors.method"),
+    413: ("validation", "errors.too-large"),
+}
+
+
+def write(universe: Universe, response: Response) -> None:
+    """Write the present call into the journal of its world; one that opened none, into the default world's."""
+    world = g.get("world")
+    if world is None:
+        record = universe.store.get_world(DEFAULT)
+        if record is None:
+            return
+        world = universe.world(record)
+    caller: Caller | None = g.get("caller")
+    decided, clause = _decided(response)
+    fault = g.get("fault")
+    dropped = fault is not None and fault.effect == "drop"
+    asked = g.get("input")
+    entry = JournalEntry(
+        seq=0,
+        at=g.now if "now" in g else world.now(),
+        duration_us=int((time.perf_counter() - g.began) * 1_000_000),
+        method=request.method,
+        path=journal.masked_text(request.path),
+        query=journal.masked_text(request.query_string.decode("ascii", "replace")),
+        account=caller.account.name if caller else None,
+        key=caller.key.hint if caller else None,
+        status=None if dropped else response.status_code,
+        decided=decided,
+        clause=clause,
+        fault=fault.id if fault else None,
+        body=journal.masked(asked.body) if asked is not None and asked.body else None,
+        error=journal.masked_text(str(g.error)) if "error" in g else None,
+    )
+    journal.note(world, entry)
+
+
+def _decided(response: Response) -> tuple[str, str | None]:
+    fault = g.get("fault")
+    if fault is not None and fault.effect != "latency":
+        return "fault", None
+    error = g.get("error")
+    if isinstance(error, errors.UpsimError):
+        return next(DECIDED[kind] for kind in type(error).__mro__ if kind in DECIDED)
+    if error is not None:
+        return _BY_STATUS.get(response.status_code, ("crash", "errors.server-error"))
+    return "rule", _CLAUSES.get(request.endpoint or "")
+
+
+_CLAUSES: Final = {
+    operation.id: operation.definition["x-rules"][0]["id"]
+    for operation in API.operations
+    if operation.definition.get("x-rules")
+}
+"""The rule that says what an operation does: the first of its own."""

@@ -1,0 +1,106 @@
+"""The journal of a world: what was called, what became of it and why. Masks what is secret before it is written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from upsim.ids import KEY_PREFIX
+from upsim.model import JournalEntry
+from upsim.rules.worlds import DEFAULT_JOURNAL, cap_of
+from upsim.store.base import EntryFilter
+from upsim.world import World
+
+MASK: Final = "•••"
+MAX_ITEMS: Final = 20
+"""Items of a list that a journaled body keeps."""
+MAX_TEXT: Final = 300
+"""Characters of a text that a journaled body keeps."""
+
+_KEY: Final = re.compile(re.escape(KEY_PREFIX) + r"[A-Za-z0-9]+")
+_SECRETS: Final = frozenset({"password"})
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What calls a test expects to have been made.
+
+    Attributes:
+        which: the calls that count.
+        body: only calls whose body has these fields with these values, at any depth of objects.
+        at_least, at_most: how many of them.
+    """
+
+    which: EntryFilter
+    body: Mapping[str, Any] | None = None
+    at_least: int = 1
+    at_most: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether an expectation was met.
+
+    Attributes:
+        count: how many calls matched.
+        matched: those calls, the newest at most.
+        instead: where it was not met, what else was called since the mark, newest last.
+    """
+
+    met: bool
+    count: int
+    matched: Sequence[JournalEntry]
+    instead: Sequence[JournalEntry]
+
+
+SHOWN: Final = 50
+"""Entries that a verdict shows at most of each kind."""
+
+
+def note(world: World, entry: JournalEntry) -> None:
+    """Write a call into the world's journal."""
+    world.store.add_entry(world.id, entry, cap_of(world.record, "journal") or DEFAULT_JOURNAL)
+
+
+def verify(world: World, expectation: Expectation) -> Verdict:
+    """Hold an expectation against what was called."""
+    everything = 1 << 40
+    found = world.store.list_entries(world.id, expectation.which, everything)
+    matched = [entry for entry in found if _contains(entry.body, expectation.body)]
+    met = len(matched) >= expectation.at_least and (expectation.at_most is None or len(matched) <= expectation.at_most)
+    instead: Sequence[JournalEntry] = ()
+    if not met:
+        since = EntryFilter(since=expectation.which.since)
+        newest = world.store.list_entries(world.id, since, SHOWN + len(matched), newest_first=True)
+        known = {entry.seq for entry in matched}
+        instead = [entry for entry in reversed(newest) if entry.seq not in known][-SHOWN:]
+    return Verdict(met, len(matched), matched[-SHOWN:], instead)
+
+
+def masked(value: Any) -> Any:
+    """The value fit for the journal: no password, no key, no more of a list or text than tells what it was."""
+    if isinstance(value, Mapping):
+        return {
+            masked_text(str(name)): MASK if str(name).lower() in _SECRETS else masked(one)
+            for name, one in list(value.items())[: MAX_ITEMS * 5]
+        }
+    if isinstance(value, list):
+        kept = [masked(one) for one in value[:MAX_ITEMS]]
+        return [*kept, f"… {len(value) - MAX_ITEMS} more"] if len(value) > MAX_ITEMS else kept
+    return masked_text(value) if isinstance(value, str) else value
+
+
+def masked_text(text: str) -> str:
+    """The text with every API key in it masked."""
+    text = _KEY.sub(KEY_PREFIX + MASK, text)
+    return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…"
+
+
+def _contains(found: Any, wanted: Any) -> bool:
+    if isinstance(wanted, Mapping):
+        return isinstance(found, Mapping) and all(
+            name in found and _contains(found[name], value) for name, value in wanted.items()
+        )
+    return wanted is None or bool(found == wanted)

@@ -1,0 +1,52 @@
+"""The Flask app before it has a surface, and how operations of a spec become its routes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from flask import Flask, Response
+from werkzeug.routing import Map
+
+from upsim.spec import Operation, Spec
+from upsim.web import errors
+
+MAX_BODY_BYTES: Final = 1 << 20
+
+View = Callable[..., Response]
+
+
+def create_app() -> Flask:
+    """An app that answers nothing yet, and every failure with JSON."""
+    app = Flask("upsim", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    # A path is what it says: no second one leads to the same place, none redirects.
+    app.url_map = Map(strict_slashes=True, merge_slashes=False)
+    errors.install(app)
+    return app
+
+
+def add_operations(app: Flask, spec: Spec, handlers: Mapping[str, Any], view: Callable[[Operation, Any], View]) -> None:
+    """Make each operation of the spec a route, answered by the handler of its operationId."""
+    for operation in spec.operations:
+        app.add_url_rule(
+            operation.rule,
+            endpoint=operation.id if operation.scope else f"control.{operation.id}",
+            view_func=view(operation, handlers[operation.id]),
+            methods=[operation.method],
+            provide_automatic_options=False,
+        )
+
+
+def add_document(app: Flask, spec: Spec, path: str) -> None:
+    """Hand out the spec itself, as path.yaml and path.json."""
+
+    def as_yaml() -> Response:
+        return Response(spec.file.read_bytes(), content_type="application/yaml")
+
+    def as_json() -> Response:
+        return Response(json.dumps(spec.document, ensure_ascii=False), content_type="application/json")
+
+    app.add_url_rule(f"{path}.yaml", f"{path}.yaml", as_yaml, provide_automatic_options=False)
+    app.add_url_rule(f"{path}.json", f"{path}.json", as_json, provide_automatic_options=False)
