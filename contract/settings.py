@@ -15,7 +15,9 @@ from urllib.parse import urlsplit
 
 from .clauses import operations
 
-ROLES: Final = ("main", "same_user", "other_user", "unusable", "wrong_address")
+ROLES: Final = ("main", "same_user", "other_user", "new_user", "unusable", "wrong_address")
+USERS: Final = {"other_user": "other", "new_user": "new"}
+"""Roles that are not the main user."""
 VENDOR: Final = "ultimate-proxy.com"
 STAGES: Final = ("connectivity", "subscription", "authorization")
 ANY: Final = "*"
@@ -89,11 +91,6 @@ def all_scopes() -> frozenset[str]:
     return frozenset(operation.scope for operation in operations().values())
 
 
-def plain(url: str, secret: str) -> Settings:
-    """Settings for an address and one key."""
-    return Settings(_url(url), {"main": Key(secret, scopes=all_scopes())})
-
-
 def load(path: Path) -> Settings:
     """Settings from a file.
 
@@ -115,21 +112,18 @@ def load(path: Path) -> Settings:
 
 
 def override(settings: Settings | None, url: str | None, secret: str | None) -> Settings:
-    """The settings with an address and a main key from the command line put over them.
+    """The settings with an address and a main key from the command line put over them. A key may be missing yet.
 
     Raises:
-        SettingsError: there is no address, or no key.
+        SettingsError: there is no address.
     """
-    if settings is None:
-        if not url or not secret:
-            raise SettingsError("an address and a key are needed: upsim contract URL --key up_k_…, or --config FILE")
-        return plain(url, secret)
+    settings = settings or Settings("", {})
     if url:
         settings = replace(settings, url=_url(url))
     if secret:
         settings = replace(settings, keys={**settings.keys, "main": Key(secret, scopes=all_scopes())})
-    if not settings.url or "main" not in settings.keys:
-        raise SettingsError("an address (target.url) and a key (keys.main) are needed")
+    if not settings.url:
+        raise SettingsError("an address is needed: upsim contract URL --key up_k_…, or target.url in --config FILE")
     return settings
 
 
@@ -151,7 +145,7 @@ def _from_toml(content: dict[str, Any]) -> Settings:
         if role == "limited":
             limited = [_key("main", entry, "keys.limited") for entry in given]
         elif role in ROLES:
-            keys[role] = _key("other" if role == "other_user" else "main", given, f"keys.{role}")
+            keys[role] = _key(USERS.get(role, "main"), given, f"keys.{role}")
         else:
             raise SettingsError(f"keys.{role}: no such key; there are {', '.join(ROLES)} and limited")
     pools = content.get("pools", {})

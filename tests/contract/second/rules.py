@@ -388,6 +388,7 @@ class Rules:
     def test_pool(self, user: str, _id: None, query: Row, body: Row, vip: bool) -> Answer:  # noqa: PT019 - no test
         if "pool_id" not in body:
             return 200, self.try_pool(self.settings(body, ("algorithm", "host", "port", "username")))
+        self.settings(body, ())
         row = self.find(self.data.pools, user, self.identity("pool_id", body["pool_id"]))
         test = self.try_pool(row)
         self.note(row, test)
