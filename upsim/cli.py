@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
@@ -18,7 +19,37 @@ if TYPE_CHECKING:
     from upsim.serve import Simulator
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+_ELSEWHERE: Final[Mapping[str, tuple[str, str]]] = {
+    "check-pool": ("upsim.stratum.cli:check_pool_command", "Say what is wrong with a pool, anybody's."),
+    "contract": ("upsim_contract.cli:contract", "Check any server against the spec."),
+    "drift": ("upsim_contract.cli:drift", "Compare recorded exchanges with the spec."),
+    "miners": ("upsim.stratum.cli:miners_command", "Exercise a pool or proxy with many sessions; mines nothing."),
+    "pool": ("upsim.stratum.cli:pool_command", "Run a simulated pool on a port of its own."),
+}
+"""Commands that live in other rooms: where each is, and what it does. Imported when called."""
+
+
+class _Commands(click.Group):
+    """The commands, of which those elsewhere cost nothing until they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *_ELSEWHERE})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _ELSEWHERE:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = _ELSEWHERE[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        own = {name: command.get_short_help_str(80) for name, command in self.commands.items()}
+        rows = sorted({**own, **{name: meaning for name, (_, meaning) in _ELSEWHERE.items()}}.items())
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="upsim")
 def main() -> None:
     """A simulator of the Ultimate Proxy mining API."""
