@@ -51,14 +51,14 @@ def fleet_series(world: World, account: Account, time_range: str, algorithm: str
     Raises:
         InvalidInput: no algorithm is named, and there are workers of several: their hashrates cannot be added.
     """
-    if algorithm is None:
-        mined = world.store.list_algorithms(world.id, account.id)
-        if len(mined) > 1:
-            raise InvalidInput(
-                "algorithm", f"is required, since there are workers of several: name one of {', '.join(mined)}."
-            )
-        algorithm = mined[0] if mined else None
-    if algorithm is None:
+    mined = world.store.list_algorithms(world.id, account.id)
+    if algorithm is None and len(mined) > 1:
+        raise InvalidInput(
+            "algorithm", f"is required, since there are workers of several: name one of {', '.join(mined)}."
+        )
+    if algorithm is None and mined:
+        algorithm = mined[0]
+    if algorithm is None or algorithm not in mined:
         empty = RANGES[time_range]
         return Series(None, time_range, empty.hours, empty.granularity, ())
     found = fleet.series(world.seed, time_range, sums_of(world, account, algorithm), world.now())
