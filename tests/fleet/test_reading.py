@@ -24,9 +24,10 @@ from upsim.fleet import (
     fleet_reading,
     present_segment,
     reading,
+    segments,
     worker_series,
 )
-from upsim.fleet.outages import outages
+from upsim.fleet.outages import is_down, outages
 
 NOW = Instant(1_767_000_123_456)
 PROFILES = ("", "main", "spare")
@@ -38,6 +39,9 @@ TROUBLES = st.dictionaries(
     st.tuples(INSTANTS, st.integers(1, DAY), st.sampled_from((0, 333))).map(
         lambda row: [Trouble(row[0], Instant(row[0] + row[1]), row[2])]
     ),
+)
+RECENT = st.builds(
+    Event, st.integers(-90 * MINUTE, 90 * MINUTE).map(lambda at: Instant(NOW + at)), st.sampled_from(EventKind)
 )
 WORKERS = st.tuples(
     st.builds(
@@ -75,6 +79,42 @@ def test_a_reading_never_contradicts_itself(
     else:
         assert found.hashrate == 0
         assert found.uptime_s == 0
+
+
+def seen_up(seed: int, machine: Device, history: History, now: Instant) -> list[tuple[int, int]]:
+    """When a worker was online, as now sees it, minute by minute; times that touch are one."""
+    horizon = now // MINUTE * MINUTE
+    result: list[tuple[int, int]] = []
+    for part in segments(machine, history):
+        end = now if part.end is None else min(part.end, now)
+        for minute in range(part.start // MINUTE, end // MINUTE + 1):
+            first, last = max(part.start, minute * MINUTE), min(end, (minute + 1) * MINUTE)
+            if first >= last or is_down(seed, part.cell, min(minute, horizon // MINUTE - 1)):
+                continue
+            if result and result[-1][1] == first:
+                result[-1] = (result[-1][0], last)
+            else:
+                result.append((first, last))
+    return result
+
+
+@settings(max_examples=100)
+@given(SEEDS, st.integers(0, 511), st.integers(0, 2**32), st.lists(RECENT, max_size=4).map(tuple), st.integers(-60, 90))
+def test_presence_and_uptime_are_what_the_minutes_say(
+    seed: int, cell: int, age: int, history: History, later: int
+) -> None:
+    """Around an outage of the worker's own, with events by hand around it, and joining at any time near it."""
+    start, end = outages(seed, cell, NOW // MINUTE, NOW // MINUTE + 60 * 1440)[0]
+    machine = device("w", "s21", joined_at=Instant(start * MINUTE - age % (3 * HOUR) + HOUR), cell=cell)
+    moved = tuple(Event(Instant(event.at - NOW + start * MINUTE), event.kind) for event in history)
+    for now in (Instant(start * MINUTE + later * MINUTE + 999), Instant(end * MINUTE + later * MINUTE)):
+        found = reading(seed, machine, moved, now)
+        up = seen_up(seed, machine, moved, now)
+        if found.online:
+            began = up[-1][0] if up and up[-1][1] == now else now
+            assert found.uptime_s == (now - began) // SECOND
+        else:
+            assert found.last_seen_at == (up[-1][1] if up else None)
 
 
 @settings(max_examples=60)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from statistics import fmean
@@ -30,7 +30,7 @@ from upsim.fleet import (
     worker_series,
 )
 from upsim.fleet.curves import ONE, rows
-from upsim.fleet.outages import is_down
+from upsim.fleet.outages import is_down, own_outages, site_outages
 
 NOW = Instant(1_767_000_123_456)
 Worker = tuple[Device, History]
@@ -133,6 +133,14 @@ def exact_mean(seed: int, worker: Worker, start: int, end: int, trouble: Trouble
     return total / (end - start)
 
 
+Schedule = Callable[[int, int, int, int], tuple[tuple[int, int], ...]]
+
+
+def site_spans(seed: int, cell: int, start: int, end: int) -> tuple[tuple[int, int], ...]:
+    """The outages of a cell's site."""
+    return site_outages(seed, site_of(cell), start, end)
+
+
 @settings(max_examples=60)
 @given(SEEDS, fleets())
 def test_a_fleet_is_the_sum_of_its_workers_and_each_is_what_its_minutes_say(
@@ -149,6 +157,40 @@ def test_a_fleet_is_the_sum_of_its_workers_and_each_is_what_its_minutes_say(
         end = start + whole.granularity * SECOND
         expected = sum((exact_mean(seed, member, start, end, trouble) for member in members), Fraction(0))
         assert abs(whole.points[i].hashrate - expected) <= Fraction(1, 2)
+
+
+@settings(max_examples=40)
+@given(
+    SEEDS,
+    st.integers(0, 511),
+    st.sampled_from([site_spans, own_outages]),
+    st.sampled_from(["1h", "6h", "24h", "7d"]),
+    st.integers(0, 50),
+)
+def test_an_outage_takes_out_its_minutes_and_no_others(
+    seed: int, cell: int, schedule: Schedule, name: str, later: int
+) -> None:
+    """In a range that begins in an outage of the site or of the worker's own, or ends soon after one."""
+    step = NOW // MINUTE
+    start, end = schedule(seed, cell, step, step + 3000 * 1440)[0]
+    joined = Instant(NOW - 60 * DAY)
+    machine = device("in it", "s21", joined_at=joined, cell=cell)
+    fleet: list[Worker] = [
+        (machine, ()),
+        (device("beside it", "s21", joined_at=joined, cell=cell ^ 1), ()),
+        (machine, (Event(joined, EventKind.ONLINE),)),
+        (machine, (Event(Instant(start * MINUTE + 30_000), EventKind.SCALE, 500),)),
+    ]
+    troubles: Troubles = {"": [Trouble(Instant((start - 1) * MINUTE - 20_000), Instant((start + 1) * MINUTE + 7), 100)]}
+    grain = RANGES[name].granularity * SECOND
+    for now in (Instant((end + later) * MINUTE + grain), Instant(start * MINUTE + RANGES[name].hours * HOUR)):
+        for trouble in ({}, troubles):
+            found = fleet_series(seed, name, "sha256", fleet, now, trouble)
+            for point in found.points:
+                first = point.timestamp * SECOND
+                if any(first <= at * MINUTE < first + grain for at in (start - 1, start, end - 1, end)):
+                    means = [exact_mean(seed, member, first, first + grain, trouble) for member in fleet]
+                    assert abs(point.hashrate - sum(means, Fraction(0))) <= Fraction(1, 2)
 
 
 @given(SEEDS, st.sampled_from(sorted(RANGES)), NOWS)
