@@ -7,8 +7,9 @@ ConfigError. mongomock is not safe for threads, so there each step runs behind o
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from upsim.errors import ConfigError, StoreUnavailable
@@ -25,6 +26,9 @@ SELECTION_TIMEOUT_MS = 5_000
 
 SOCKET_TIMEOUT_MS = 30_000
 """How long to wait for a server that took the call and says nothing."""
+
+BATCH = 1_000
+"""How many names or documents go over the wire at once."""
 
 DUPLICATE = 11000
 """MongoDB's code for a value that a unique index has already."""
@@ -46,6 +50,9 @@ _INDEXES: tuple[tuple[str, tuple[str, ...], bool], ...] = (
     ("numbers", ("content",), False),
     ("journal_ends", ("content",), False),
 )
+
+
+_Item = TypeVar("_Item")
 
 
 class Link:
@@ -72,7 +79,7 @@ class Link:
             unreachable: raised where the server was not reached, or did not confirm.
             refused: raised where the server refused; some of these mean that it has no room.
             light: how counters are written.
-            update_one: one update among many that go over the wire together; None where they go one by one.
+            update_one: one update among many that go over the wire together; None where the lock makes a step atomic.
         """
         self._client = client
         self._lock = lock
@@ -88,13 +95,29 @@ class Link:
         """The collection of that name; a light one's writes are not worth waiting for a majority."""
         return self._database.get_collection(name, write_concern=self._light if light else None)
 
-    def update_each(self, collection: Collection[Doc], updates: Iterable[tuple[Doc, Doc]]) -> None:
-        """Make each of the updates, (which document, how), where there is such a document."""
+    def find_named(self, collection: Collection[Doc], names: Iterable[str], within: Doc) -> list[Doc]:
+        """Those documents of these names that are within a condition."""
         if self._update_one is None:
-            for which, how in updates:
-                collection.update_one(which, how)
-        else:
-            collection.bulk_write([self._update_one(which, how) for which, how in updates], ordered=False)
+            wanted = frozenset(names)
+            return [doc for doc in collection.find(within) if doc["_id"] in wanted]
+        return [doc for batch in batches(names) for doc in collection.find({"_id": {"$in": batch}, **within})]
+
+    def set_named(self, collection: Collection[Doc], names: Iterable[str], within: Doc, fields: Doc) -> None:
+        """Set the same fields in each document of these names that is within a condition."""
+        if self._update_one is None:
+            _rewrite(collection, within, dict.fromkeys(names, fields))
+            return
+        for batch in batches(names):
+            collection.update_many({"_id": {"$in": batch}, **within}, {"$set": fields})
+
+    def set_each(self, collection: Collection[Doc], within: Doc, swaps: Mapping[str, tuple[Doc, Doc]]) -> None:
+        """Set fields in each of these documents, within a condition: by name, what must still hold, and the fields."""
+        if self._update_one is None:
+            _rewrite(collection, within, {name: fields for name, (_, fields) in swaps.items()})
+            return
+        for batch in batches(swaps.items()):
+            updates = [self._update_one({"_id": name, **still}, {"$set": fields}) for name, (still, fields) in batch]
+            collection.bulk_write(updates, ordered=False)
 
     def create_indexes(self) -> None:
         """Make the indexes that are missing."""
@@ -260,6 +283,24 @@ def _server_link(url: str) -> Link:
         light=WriteConcern(w=1) if concern else None,
         update_one=UpdateOne,
     )
+
+
+def _rewrite(collection: Collection[Doc], within: Doc, fields_of: Mapping[str, Doc]) -> None:
+    """Set fields by name, reading all once: mongomock looks at every document for each name that it is asked for.
+
+    Under the lock nobody sees the documents gone, and what held when they were read holds still.
+    """
+    docs = list(collection.find(within))
+    collection.delete_many(within)
+    if docs:
+        collection.insert_many([doc | fields_of.get(doc["_id"], {}) for doc in docs])
+
+
+def batches(items: Iterable[_Item]) -> Iterator[list[_Item]]:
+    """The items in lists of as many as go over the wire at once."""
+    remaining = iter(items)
+    while batch := list(islice(remaining, BATCH)):
+        yield batch
 
 
 def _first_line(error: Exception) -> str:

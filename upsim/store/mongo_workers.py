@@ -6,28 +6,20 @@ import re
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
-from itertools import islice
-from typing import TypeVar
 
 from upsim.clock import Instant
 from upsim.errors import AlreadyExists, NotFound
 from upsim.model import ObjectId, Page, Worker, WorldId
 from upsim.store.base import Span, WorkerFilter, check_assignable
 from upsim.store.mongo_holdings import Forward, Holdings, on_profile, read_forwards, settled
-from upsim.store.mongo_link import Doc, Linked, step
+from upsim.store.mongo_link import Doc, Linked, batches, step
 from upsim.store.mongo_values import read_worker, worker_doc
-
-_BATCH = 1000
-"""How many ids or documents go over the wire at once."""
-
 
 _STAYING = frozenset({"_id", "id", "account_id", "profile_id"})
 """What a change of a worker leaves as it is."""
 
 _MARKS_KEPT = 8
 """More changes of one worker than can come between a change and its look at what became of it."""
-
-_Item = TypeVar("_Item")
 
 
 class Workers(Linked):
@@ -74,27 +66,22 @@ class Workers(Linked):
     def add_workers(self, world: WorldId, workers: Iterable[Worker]) -> None:
         content = self._content_of(world)
         known: dict[ObjectId, Holdings] = {}
-        added: list[str] = []
+        # All or nothing: what this call added, and nothing else, is taken back where it fails.
+        mark = secrets.token_hex(8)
 
         def checked() -> Iterator[Doc]:
             for worker in workers:
                 if worker.account_id not in known:
                     known[worker.account_id] = self._read_holdings(content, worker.account_id)
                 known[worker.account_id].profile(worker.profile_id)
-                yield worker_doc(str(content), worker)
+                yield {**worker_doc(str(content), worker), "added": mark}
 
-        docs = checked()
         try:
-            while batch := list(islice(docs, _BATCH)):
-                taken = self._there(doc["_id"] for doc in batch)
-                if taken:
-                    raise AlreadyExists("Worker", taken[0]["id"])
-                added += [doc["_id"] for doc in batch]
+            for batch in batches(checked()):
                 with self._link.unique(lambda: AlreadyExists("Worker", "of one of these ids")):
                     self._workers.insert_many(batch)
         except BaseException:
-            for ids in _batches(added):
-                self._workers.delete_many({"_id": {"$in": ids}})
+            self._workers.delete_many({"content": content, "added": mark})
             raise
         for account_id in known:
             self._holdings.update_one({"_id": f"{content}/{account_id}"}, {"$inc": {"version": 1}})
@@ -110,19 +97,15 @@ class Workers(Linked):
     ) -> None:
         content = self._content_of(world)
         profile = self._read_holdings(content, account_id).profile(profile_id)
-        found = {
-            doc["id"]: doc
-            for doc in self._there(f"{content}/{worker_id}" for worker_id in worker_ids)
-            if doc["account_id"] == account_id
-        }
-        algorithms = {worker_id: doc["algorithm"] for worker_id, doc in found.items()}
+        mine = {"content": content, "account_id": account_id}
+        names = [f"{content}/{worker_id}" for worker_id in worker_ids]
+        docs = self._link.find_named(self._workers, names, mine)
+        algorithms = {doc["id"]: doc["algorithm"] for doc in docs}
         check_assignable(worker_ids, algorithms, profile)
-        names = [doc["_id"] for doc in found.values() if doc["profile_id"] != profile_id]
-        for batch in _batches(names):
-            self._workers.update_many(
-                {"_id": {"$in": batch}, "profile_id": {"$ne": profile_id}},
-                {"$set": {"profile_id": profile_id, "updated_at": at}},
-            )
+        moving = [doc for doc in docs if doc["profile_id"] != profile_id]
+        moved = [doc["_id"] for doc in moving]
+        elsewhere = {**mine, "profile_id": {"$ne": profile_id}}
+        self._link.set_named(self._workers, moved, elsewhere, {"profile_id": profile_id, "updated_at": at})
         # It counts if the profile is still what was checked; a change of it under way then has to look again.
         kept = self._holdings.update_one(
             {"_id": f"{content}/{account_id}", f"profiles.{profile_id}.algorithm": profile.algorithm},
@@ -133,7 +116,7 @@ class Workers(Linked):
         holdings = self._read_holdings(content, account_id)
         if holdings.algorithm_of(profile_id) is not None:
             # It changed its algorithm: then this came second, and is refused.
-            self._put_back([found[name.rpartition("/")[2]] for name in names], profile_id)
+            self._put_back({**mine, "profile_id": profile_id}, moving)
             check_assignable(worker_ids, algorithms, holdings.profile(profile_id))
             return
         # It was deleted: then this came first, and the workers went on to where the others did.
@@ -145,10 +128,7 @@ class Workers(Linked):
             ),
             holdings.defaults[profile.algorithm],
         )
-        for batch in _batches(names):
-            self._workers.update_many(
-                {"_id": {"$in": batch}, "profile_id": profile_id}, {"$set": {"profile_id": target}}
-            )
+        self._link.set_named(self._workers, moved, {**mine, "profile_id": profile_id}, {"profile_id": target})
 
     @step
     def change_workers(
@@ -159,9 +139,10 @@ class Workers(Linked):
         change: Callable[[Worker], Worker],
     ) -> int:
         content = self._content_of(world)
+        mine = {"content": content, "account_id": account_id}
         names = {f"{content}/{worker_id}": worker_id for worker_id in worker_ids}
         mark = secrets.token_hex(4)
-        docs = self._owned(names, account_id)
+        docs = self._link.find_named(self._workers, names, mine)
         found = {doc["_id"] for doc in docs}
         missing = [worker_id for name, worker_id in names.items() if name not in found]
         if missing:
@@ -169,36 +150,21 @@ class Workers(Linked):
         forwards = self._forwards(content, account_id)
         while docs:
             # All before the first is written: a change that fails leaves every worker as it was.
-            swaps = [_swap(doc, change, forwards, mark) for doc in docs]
-            for batch in _batches(swaps):
-                self._link.update_each(self._workers, batch)
+            swaps = {doc["_id"]: _swap(doc, change, forwards, mark) for doc in docs}
+            self._link.set_each(self._workers, mine, swaps)
             # Where another request came between reading and writing, its change is there: begin again on that.
             docs = [
-                doc for doc in self._owned((doc["_id"] for doc in docs), account_id) if mark not in doc.get("marks", ())
+                doc for doc in self._link.find_named(self._workers, swaps, mine) if mark not in doc.get("marks", ())
             ]
         return len(found)
 
-    def _owned(self, names: Iterable[str], account_id: ObjectId) -> list[Doc]:
-        """The documents of that name that are the account's."""
-        owned = {"account_id": account_id}
-        return [doc for batch in _batches(names) for doc in self._workers.find({"_id": {"$in": batch}, **owned})]
-
-    def _put_back(self, docs: Iterable[Doc], profile_id: ObjectId) -> None:
-        """Undo an assignment: each worker that is on the profile goes back to where its document, read before, says."""
+    def _put_back(self, within: Doc, docs: Iterable[Doc]) -> None:
+        """Undo an assignment: each worker within the condition is again where its document, read before it, says."""
         homes: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
         for doc in docs:
             homes[doc["profile_id"], doc["updated_at"]].append(doc["_id"])
         for (home, updated_at), names in homes.items():
-            for batch in _batches(names):
-                self._workers.update_many(
-                    {"_id": {"$in": batch}, "profile_id": profile_id},
-                    {"$set": {"profile_id": home, "updated_at": updated_at}},
-                )
-
-    def _there(self, names: Iterable[str]) -> list[Doc]:
-        """What an assignment asks about those of the workers that exist."""
-        asked = {"id": 1, "account_id": 1, "algorithm": 1, "profile_id": 1, "updated_at": 1}
-        return [doc for batch in _batches(names) for doc in self._workers.find({"_id": {"$in": batch}}, asked)]
+            self._link.set_named(self._workers, names, within, {"profile_id": home, "updated_at": updated_at})
 
     def _forwards(self, content: str | None, account_id: ObjectId) -> list[Forward]:
         return read_forwards(self._holdings.find_one({"_id": f"{content}/{account_id}"}, {"forwards": 1}))
@@ -208,19 +174,13 @@ class Workers(Linked):
 
 
 def _swap(doc: Doc, change: Callable[[Worker], Worker], forwards: Collection[Forward], mark: str) -> tuple[Doc, Doc]:
-    """Which document to update, if nobody changed it since, and how: to what `change` makes of the worker.
+    """What must still hold of a document, so that nobody changed it since, and what `change` makes of its worker.
 
     The last few marks of the changes that were made stay in the document, so that each can tell whether it was.
     """
-    before = worker_doc(doc["content"], settled(read_worker(doc), forwards))
-    after = worker_doc(doc["content"], change(settled(read_worker(doc), forwards)))
+    worker = settled(read_worker(doc), forwards)
+    before, after = worker_doc(doc["content"], worker), worker_doc(doc["content"], change(worker))
     fields = {name: value for name, value in after.items() if value != before[name] and name not in _STAYING}
-    marks = [*doc.get("marks", ()), mark][-_MARKS_KEPT:]
-    same = {"_id": doc["_id"], "changes": doc.get("changes")}
-    return same, {"$set": {**fields, "marks": marks, "changes": (doc.get("changes") or 0) + 1}}
-
-
-def _batches(items: Iterable[_Item]) -> Iterator[list[_Item]]:
-    remaining = iter(items)
-    while batch := list(islice(remaining, _BATCH)):
-        yield batch
+    fields["marks"] = [*doc.get("marks", ()), mark][-_MARKS_KEPT:]
+    fields["changes"] = doc.get("changes", 0) + 1
+    return {"changes": doc.get("changes")}, fields

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import secrets
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
+from collections.abc import Callable, Sequence
 
 from upsim.errors import AlreadyExists, NotFound
 from upsim.model import ApiKey, ObjectId, Pool, Profile, WorldId, WorldRecord
 from upsim.store.base import Content
 from upsim.store.mongo_holdings import Holdings, in_order, settled
 from upsim.store.mongo_keys import Keys
-from upsim.store.mongo_link import Doc, step
+from upsim.store.mongo_link import BATCH, Doc, batches, step
 from upsim.store.mongo_values import (
     key_doc,
     read_account,
@@ -26,9 +25,6 @@ from upsim.store.mongo_values import (
     worker_doc,
     world_text,
 )
-
-_BATCH = 1000
-"""How many documents go over the wire at once."""
 
 
 class Worlds(Keys):
@@ -133,7 +129,7 @@ class Worlds(Keys):
     def _copy_docs(self, source: str, token: str) -> None:
         # Workers before holdings: a profile deleted in between has its forward in what is read later.
         for collection in (self._workers, self._accounts, self._numbers, self._holdings):
-            for batch in _batches(collection.find({"content": source}).batch_size(_BATCH)):
+            for batch in batches(collection.find({"content": source}).batch_size(BATCH)):
                 for doc in batch:
                     doc.update(_id=f"{token}/{doc['_id'].removeprefix(source + '/')}", content=token)
                 collection.insert_many(batch, ordered=False)
@@ -177,7 +173,7 @@ class Worlds(Keys):
         if found is None:
             return Content()
         # Workers before holdings, as in a copy.
-        docs = [read_worker(doc) for doc in self._workers.find({"content": found["content"]}).batch_size(_BATCH)]
+        docs = [read_worker(doc) for doc in self._workers.find({"content": found["content"]}).batch_size(BATCH)]
         held = {
             doc["account_id"]: Holdings(doc["account_id"], doc)
             for doc in self._holdings.find({"content": found["content"]})
@@ -204,7 +200,7 @@ class Worlds(Keys):
         for account_id in pools.keys() | profiles.keys():
             holdings = Holdings.of(account_id, pools[account_id], profiles[account_id])
             self._holdings.insert_one(holdings.whole(token))
-        for batch in _batches(worker_doc(token, worker) for worker in content.workers):
+        for batch in batches(worker_doc(token, worker) for worker in content.workers):
             with self._link.unique(lambda: AlreadyExists("Worker", "of one of these ids")):
                 self._workers.insert_many(batch)
 
@@ -219,9 +215,3 @@ class Worlds(Keys):
 def _token(world: str) -> str:
     """A name for one content of the world, that no other content ever had: so it comes from chance, not from a seed."""
     return f"{world}~{secrets.token_hex(8)}"
-
-
-def _batches(docs: Iterable[Doc]) -> Iterable[list[Doc]]:
-    remaining = iter(docs)
-    while batch := list(islice(remaining, _BATCH)):
-        yield batch
