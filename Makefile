@@ -33,12 +33,12 @@ check: $(VENV)/.installed-dev ## format, lint, types, layers, generated docs
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m upsim docs --check
+	$(BIN)/python -m tools.docs --check
 
 format: $(VENV)/.installed-dev ## put code and generated docs in shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-	$(BIN)/python -m upsim docs
+	$(BIN)/python -m tools.docs
 
 bench: $(VENV)/.installed-dev ## measure, as ratios to a bare Flask app in the same run
 	$(BIN)/python -m bench $(ARGS)

@@ -1,0 +1,1 @@
+"""What keeps the repository in shape; not part of the product."""
