@@ -17,6 +17,9 @@ from upsim.web.errors import Unsupported
 
 Schema = Mapping[str, Any]
 
+MAX_DEPTH: Final = 32
+"""How deeply lists and objects of a body may be nested; the spec's own need three levels."""
+
 
 @dataclass(frozen=True, slots=True)
 class Input:
@@ -77,7 +80,7 @@ def _check(schema: Schema, *, defaults: bool = True) -> Check:
     return compiled
 
 
-_FOR_OTHERS: Final = frozenset({"example", "examples", "format", "writeOnly", "readOnly", "deprecated", "title"})
+_FOR_OTHERS: Final = frozenset({"example", "examples", "format", "readOnly", "deprecated", "title"})
 
 
 def _bare(schema: Any) -> Any:
@@ -90,7 +93,7 @@ def _bare(schema: Any) -> Any:
     for keyword, value in schema.items():
         if keyword == "properties":
             bare[keyword] = {name: _bare(part) for name, part in value.items()}
-        elif keyword in ("enum", "const", "default", "required", "description"):
+        elif keyword in ("enum", "const", "default", "required", "description", "writeOnly"):
             bare[keyword] = value
         elif keyword not in _FOR_OTHERS and not keyword.startswith("x-"):
             bare[keyword] = _bare(value)
@@ -109,8 +112,9 @@ def _checked(check: Check, value: Any) -> Any:
 def _explain(error: Any) -> NoReturn:
     """Say which field it was, what was wrong with it, and what is allowed."""
     path, value, rule, wanted = list(error.path)[1:], error.value, error.rule, error.rule_definition
-    allowed = " ".join(str((error.definition or {}).get("description", "")).split())
-    field = _spelt(path) or "body"
+    definition = error.definition or {}
+    allowed = " ".join(str(definition.get("description", "")).split())
+    field, got = _spelt(path) or "body", _shown(value, secret=bool(definition.get("writeOnly")))
     if rule == "required":
         missing = [name for name in wanted if name not in value]
         raise InvalidInput(
@@ -118,20 +122,19 @@ def _explain(error: Any) -> NoReturn:
         )
     if rule == "type":
         kinds = wanted if isinstance(wanted, list) else [wanted]
-        problem = f"must be {' or '.join(_KINDS[kind] for kind in kinds)}, got {_shown(value)}."
+        problem = f"must be {' or '.join(_KINDS[kind] for kind in kinds)}, got {got}."
     elif rule == "enum":
-        problem = f"must be one of {', '.join(map(str, wanted))}, got {_shown(value)}."
+        problem = f"must be one of {', '.join(map(str, wanted))}, got {got}."
     elif rule in ("minimum", "maximum"):
-        definition = error.definition or {}
         least, most = definition.get("minimum"), definition.get("maximum")
         span = f"from {least} to {most}" if None not in (least, most) else f"{rule} {wanted}"
-        problem = f"must be {span}, got {_shown(value)}."
+        problem = f"must be {span}, got {got}."
     elif rule in ("minLength", "maxLength", "minItems", "maxItems"):
         what = "characters" if "Length" in rule else "items"
         least_or_most = "at least" if rule.startswith("min") else "at most"
         problem = f"must have {least_or_most} {wanted} {what}, got {len(value)}."
     elif rule == "pattern":
-        problem = f"is malformed, got {_shown(value)}. {allowed}".rstrip()
+        problem = f"is malformed, got {got}. {allowed}".rstrip()
     else:
         problem = f"is not what it has to be. {allowed}".rstrip()
     raise InvalidInput(field, problem)
@@ -155,7 +158,12 @@ def _spelt(path: Sequence[Any]) -> str:
     return text.removeprefix(".")
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Any, *, secret: bool = False) -> str:
+    """The value, or where it is a secret, may hold one or is long, what kind of value it is."""
+    if isinstance(value, dict | list):
+        return _KINDS["object" if isinstance(value, dict) else "array"]
+    if secret:
+        return _KINDS["string"] if isinstance(value, str) else "something else"
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 60 else text[:57] + "…"
 
@@ -176,7 +184,8 @@ def _query(schemas: Mapping[str, Schema], request: Request) -> dict[str, Any]:
 def _json(request: Request, operation: Operation) -> Any:
     """The body's JSON, if it is an object.
 
-    Only JSON as RFC 8259 has it: no NaN, no text that is not Unicode.
+    Only JSON as RFC 8259 has it: no NaN, no text that is not Unicode. And no deeper than anybody needs, since what is
+    nested is gone through level by level, by the parser and by others after it.
     """
     raw = request.get_data(cache=False)
     if not raw and not operation.body_required:
@@ -192,7 +201,24 @@ def _json(request: Request, operation: Operation) -> Any:
         raise InvalidInput("body", f"is not valid JSON: {reason}.") from error
     if not isinstance(content, dict):
         raise InvalidInput("body", f"must be a JSON object, got {_shown(content)}.")
+    if _deeper(content, MAX_DEPTH):
+        raise InvalidInput("body", f"is nested too deeply; at most {MAX_DEPTH} levels are accepted.")
     return content
+
+
+def _deeper(content: Any, levels: int) -> bool:
+    """Whether lists and objects are nested in more than so many levels."""
+    level = [content]
+    for _ in range(levels):
+        level = [
+            part
+            for whole in level
+            for part in (whole.values() if isinstance(whole, dict) else whole)
+            if isinstance(part, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _number(text: str) -> float | int:
