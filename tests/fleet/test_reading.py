@@ -117,6 +117,12 @@ def test_presence_and_uptime_are_what_the_minutes_say(
             assert found.last_seen_at == (up[-1][1] if up else None)
 
 
+def test_a_worker_that_joins_as_an_outage_begins_was_never_seen() -> None:
+    start, end = outages(4, 17, NOW // MINUTE, NOW // MINUTE + 60 * 1440)[0]
+    machine = device("w", "s21", joined_at=Instant(start * MINUTE), cell=17)
+    assert reading(4, machine, (), Instant(end * MINUTE)).last_seen_at is None
+
+
 @settings(max_examples=60)
 @given(SEEDS, WORKERS, TROUBLES, st.lists(st.integers(0, 3 * DAY), min_size=2, max_size=12))
 def test_counters_never_fall(

@@ -16,7 +16,7 @@ from upsim.clock import MINUTE
 from upsim.fleet import curves
 from upsim.fleet.cells import DARK, KEPT_OFFLINE, SITES, feed_of, site_of
 from upsim.fleet.curves import LEVELS, WIDTH, Vector
-from upsim.fleet.outages import Span, all_own_outages, own_outages, site_outages
+from upsim.fleet.outages import Span, own_outages, site_outages
 
 NOTHING: Final[Vector] = (0,) * WIDTH
 _DAY: Final = LEVELS[-1].steps
@@ -91,16 +91,10 @@ def flapping_lost(seed: int, cell: int, start: int, end: int) -> Vector:
     return own_lost(seed, cell, start, end)
 
 
-@lru_cache(maxsize=1024)
-def all_own_lost(seed: int, start: int, end: int) -> tuple[tuple[int, Vector], ...]:
-    """own_lost of each scheduled cell that loses anything over the steps start <= step < end.
-
-    A cell may occur more than once, for one part of its loss each time.
-    """
-    return tuple(
-        (cell, curves.between(seed, site_of(cell), first, last))
-        for cell, first, last in all_own_outages(seed, start, end)
-    )
+@lru_cache(maxsize=4096)
+def lost_span(seed: int, cell: int, start: int, end: int) -> Vector:
+    """What a scheduled cell loses by an outage over the steps start <= step < end."""
+    return curves.between(seed, site_of(cell), start, end)
 
 
 def _to_the_millisecond(by_steps: Callable[[int, int], Vector], start: int, end: int) -> Vector:

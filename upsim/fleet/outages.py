@@ -218,12 +218,15 @@ def _own_outages_of_day(seed: int, day: int) -> tuple[CellSpan, ...]:
     )
 
 
-def all_own_outages(seed: int, start: int, end: int) -> Iterator[CellSpan]:
+@lru_cache(maxsize=1024)
+def all_own_outages(seed: int, start: int, end: int) -> tuple[CellSpan, ...]:
     """The own_outages of all scheduled cells within start <= step < end, day by day, and cell by cell in a day."""
-    for day in range(start // _DAY, (end - 1) // _DAY + 1):
-        for cell, first, last in _own_outages_of_day(seed, day):
-            if first < end and last > start:
-                yield CellSpan(cell, max(first, start), min(last, end))
+    return tuple(
+        CellSpan(cell, max(first, start), min(last, end))
+        for day in range(start // _DAY, (end - 1) // _DAY + 1)
+        for cell, first, last in _own_outages_of_day(seed, day)
+        if first < end and last > start
+    )
 
 
 def observed_step(now: Instant) -> int:

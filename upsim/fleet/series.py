@@ -23,17 +23,17 @@ from upsim.fleet.device import Device
 from upsim.fleet.hardware import QUANTUM
 from upsim.fleet.history import FULL, Event, segments
 from upsim.fleet.integrals import (
-    all_own_lost,
     cell_ms,
     dot,
     fed_ms,
     fed_rows,
     flapping_lost,
+    lost_span,
     own_lost_ms,
     plus,
     times,
 )
-from upsim.fleet.outages import all_own_outages
+from upsim.fleet.outages import CellSpan, all_own_outages
 from upsim.fleet.sums import FleetSums, Tally
 
 
@@ -203,28 +203,28 @@ def mined_over(seed: int, sums: FleetSums, spans: Sequence[tuple[int, int]], lev
         spans: instants start <= t < end, in order, without overlap.
         level: index in LEVELS of the blocks that most spans are; others take longer.
     """
-    steps = LEVELS[level].steps
-    whole = [start % (steps * MINUTE) == 0 and end - start == steps * MINUTE for start, end in spans]
-    lost = [_lost(seed, start, end, aligned) for (start, end), aligned in zip(spans, whole, strict=True)]
+    step = LEVELS[level].steps * MINUTE
+    whole = [start % step == 0 and end - start == step for start, end in spans]
+    outages = [all_own_outages(seed, start // MINUTE, -(-end // MINUTE)) for start, end in spans]
     changes = deque(sums.changes(Instant(spans[0][0])))
-    state = _State(sums, {cell for row in lost for cell, _ in row})
+    state = _State(sums, {span.cell for row in outages for span in row})
     for change in changes:
         state.apply(change.cell, times(change.delta.parts, -1))
+    blocks = range(spans[0][0] // step, spans[-1][0] // step + 1)
+    fed: dict[int, list[Vector]] = {}
     result = []
-    for (start, end), aligned, losses in zip(spans, whole, lost, strict=True):
+    for (start, end), aligned, down in zip(spans, whole, outages, strict=True):
         while changes and changes[0].at <= start:
             change = changes.popleft()
             state.apply(change.cell, change.delta.parts)
-        value = 0
-        for feed, parts in state.feeds.items():
-            value += dot(parts, _fed(seed, feed, start, end, level if aligned else None))
-        for cell, loss in losses:
-            if cell in state.cells:
-                value -= dot(state.cells[cell], loss)
-        for cell, parts in state.flapping.items():
-            value -= dot(parts, _flapping_lost(seed, cell, start, end, aligned))
         if aligned:
-            value *= MINUTE
+            for feed in state.feeds.keys() - fed.keys():
+                fed[feed] = _fed(seed, feed, level, blocks)
+            block = start // step - blocks.start
+            rows = {feed: fed[feed][block] for feed in state.feeds}
+            value = MINUTE * _mined_in_block(seed, state, rows, down, start, end)
+        else:
+            value = _mined_between(seed, state, down, start, end)
         while changes and changes[0].at < end:
             change = changes.popleft()
             value += dot(change.delta.parts, cell_ms(seed, change.cell, change.at, end))
@@ -263,30 +263,40 @@ def _add(vectors: dict[int, Vector], key: int, delta: Vector) -> None:
         vectors.pop(key, None)
 
 
+def _fed(seed: int, feed: int, level: int, blocks: range) -> list[Vector]:
+    """What a feed gives in each of some blocks of a level, times minutes."""
+    fanout = curves.fanout(level)
+    first = blocks.start // fanout
+    rows = [row for i in range(first, (blocks.stop - 1) // fanout + 1) for row in fed_rows(seed, feed, level, i)]
+    return rows[blocks.start - first * fanout :]
+
+
+def _mined_in_block(
+    seed: int, state: _State, fed: Mapping[int, Vector], down: Sequence[CellSpan], start: int, end: int
+) -> int:
+    """What is mined between two instants that are a block's borders, times minutes."""
+    value = 0
+    for feed, parts in state.feeds.items():
+        value += dot(parts, fed[feed])
+    for cell, first, last in down:
+        if cell in state.cells:
+            value -= dot(state.cells[cell], lost_span(seed, cell, first, last))
+    for cell, parts in state.flapping.items():
+        value -= dot(parts, flapping_lost(seed, cell, start // MINUTE, end // MINUTE))
+    return value
+
+
+def _mined_between(seed: int, state: _State, down: Sequence[CellSpan], start: int, end: int) -> int:
+    """What is mined between any two instants, times milliseconds."""
+    value = 0
+    for feed, parts in state.feeds.items():
+        value += dot(parts, fed_ms(seed, feed, start, end))
+    for cell in {span.cell for span in down} & state.cells.keys():
+        value -= dot(state.cells[cell], own_lost_ms(seed, cell, start, end))
+    for cell, parts in state.flapping.items():
+        value -= dot(parts, own_lost_ms(seed, cell, start, end))
+    return value
+
+
 def _end_of(trouble: Trouble, otherwise: int) -> int:
     return otherwise if trouble.end is None else trouble.end
-
-
-# The next three give what is mined or lost between two instants: times minutes where they are a block of a level
-# (aligned), which is much the cheaper, and times milliseconds otherwise.
-
-
-def _fed(seed: int, feed: int, start: int, end: int, level: int | None) -> Vector:
-    if level is None:
-        return fed_ms(seed, feed, start, end)
-    parent, index = divmod(start // (LEVELS[level].steps * MINUTE), curves.fanout(level))
-    return fed_rows(seed, feed, level, parent)[index]
-
-
-def _lost(seed: int, start: int, end: int, aligned: bool) -> Sequence[tuple[int, Vector]]:
-    first, last = start // MINUTE, -(-end // MINUTE)
-    if aligned:
-        return all_own_lost(seed, first, last)
-    cells = {span.cell for span in all_own_outages(seed, first, last)}
-    return [(cell, own_lost_ms(seed, cell, start, end)) for cell in cells]
-
-
-def _flapping_lost(seed: int, cell: int, start: int, end: int, aligned: bool) -> Vector:
-    if aligned:
-        return flapping_lost(seed, cell, start // MINUTE, end // MINUTE)
-    return own_lost_ms(seed, cell, start, end)
