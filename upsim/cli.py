@@ -16,7 +16,7 @@ from upsim.config import configure, flag, settings, spoken, variable
 from upsim.errors import ConfigError
 
 if TYPE_CHECKING:
-    from upsim.serve import Simulator
+    from upsim.serve import Server
 
 
 _ELSEWHERE: Final[Mapping[str, tuple[str, str]]] = {
@@ -83,15 +83,15 @@ def serve(**flags: str | None) -> None:
         sys.exit(0)
 
 
-def _announce(simulator: Simulator, url: str) -> None:
+def _announce(server: Server, url: str) -> None:
     lines = [f"upsim simulates the Ultimate Proxy API on {url}", ""]
-    width = max((len(login.key) for login in simulator.logins), default=0)
-    for login in simulator.logins:
+    width = max((len(login.key) for login in server.logins), default=0)
+    for login in server.logins:
         lines.append(f"  {login.key:{width}}  a {login.tier} account's key ({_scopes(login.scopes)})")
-    if simulator.admin_token is not None and simulator.config.admin_token is None:
-        lines.append(f"  {simulator.admin_token}  the control plane's admin token, shown only here")
-    if simulator.logins:
-        key = simulator.logins[0].key
+    if server.admin_token is not None and server.config.admin_token is None:
+        lines.append(f"  {server.admin_token}  the control plane's admin token, shown only here")
+    if server.logins:
+        key = server.logins[0].key
         lines += [
             "",
             "Try:",

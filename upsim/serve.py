@@ -51,7 +51,7 @@ class Login:
     scopes: tuple[str, ...]
 
 
-class Simulator:
+class Server:
     """A running universe: the store, the pools and the app; without a socket until `listen`.
 
     Attributes:
@@ -163,34 +163,34 @@ class _Behaviours:
         return Taken(*take_behaviour(self._store, world, host, port))
 
 
-def serve(config: Config, announce: Callable[[Simulator, str], None]) -> None:
+def serve(config: Config, announce: Callable[[Server, str], None]) -> None:
     """Run the server until it is told to stop; calls `announce` with its URL once it can answer.
 
     Raises:
         ConfigError: a setting cannot be used.
     """
     _set_up_logs(config)
-    simulator = Simulator(config)
+    server = Server(config)
     try:
-        url = simulator.listen()
+        url = server.listen()
         if config.ready_file is not None:
-            _write_ready_file(simulator, url)
-        announce(simulator, url)
-        simulator.run()
+            _write_ready_file(server, url)
+        announce(server, url)
+        server.run()
     finally:
-        simulator.close()
+        server.close()
 
 
-def _write_ready_file(simulator: Simulator, url: str) -> None:
-    path = simulator.config.ready_file
+def _write_ready_file(server: Server, url: str) -> None:
+    path = server.config.ready_file
     assert path is not None  # noqa: S101 - asked for by the caller
     content = {
         "url": url,
         "pid": os.getpid(),
-        "admin_token": simulator.admin_token,
+        "admin_token": server.admin_token,
         "accounts": [
             {"name": login.account, "tier": login.tier, "key": login.key, "scopes": login.scopes}
-            for login in simulator.logins
+            for login in server.logins
         ],
     }
     try:

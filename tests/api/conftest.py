@@ -9,7 +9,7 @@ import pytest
 
 from tests.api.harness import WORLD, Api, HandClock, Tester
 from upsim.config import configure
-from upsim.serve import Simulator
+from upsim.serve import Server
 
 MakeApi = Callable[..., Api]
 
@@ -22,7 +22,7 @@ def make_api() -> Iterator[MakeApi]:
         def make(*, real_pools: bool = False, **settings: str) -> Api:
             clock, tester = HandClock(), Tester()
             config = configure({"fixture": str(WORLD), **settings}, {})
-            simulator = Simulator(config, clock, None if real_pools else tester)
+            simulator = Server(config, clock, None if real_pools else tester)
             stack.callback(simulator.close)
             return Api(simulator, clock, tester)
 

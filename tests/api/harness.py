@@ -21,7 +21,7 @@ from werkzeug.test import Client
 from upsim import spec
 from upsim.clock import Instant, parse_iso
 from upsim.model import Outcome, PoolTarget, PoolTest, Stage, StageResult
-from upsim.serve import Simulator
+from upsim.serve import Server
 from upsim.store.base import Store
 from upsim.world import World
 
@@ -165,7 +165,7 @@ def judge(method: str, path: str, answer: Answer) -> None:
 class Api:
     """A client of one simulator, with no socket between."""
 
-    def __init__(self, simulator: Simulator, clock: HandClock, tester: Tester) -> None:
+    def __init__(self, simulator: Server, clock: HandClock, tester: Tester) -> None:
         self.simulator = simulator
         self.clock = clock
         self.tester = tester
