@@ -7,9 +7,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.api.harness import WORLD, Api, HandClock, Tester
+from tests.api.harness import WORLD, Api, HandClock, FakePools
 from upsim.config import configure
-from upsim.serve import Server
+from upsim.serve import Simulator
 
 MakeApi = Callable[..., Api]
 
@@ -20,9 +20,9 @@ def make_api() -> Iterator[MakeApi]:
     with ExitStack() as stack:
 
         def make(*, real_pools: bool = False, **settings: str) -> Api:
-            clock, tester = HandClock(), Tester()
+            clock, tester = HandClock(), FakePools()
             config = configure({"fixture": str(WORLD), **settings}, {})
-            simulator = Server(config, clock, None if real_pools else tester)
+            simulator = Simulator(config, clock, None if real_pools else tester)
             stack.callback(simulator.close)
             return Api(simulator, clock, tester)
 

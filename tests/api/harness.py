@@ -18,10 +18,10 @@ import fastjsonschema
 from werkzeug.datastructures import Headers
 from werkzeug.test import Client
 
-from upsim import spec
 from upsim.clock import Instant, parse_iso
 from upsim.model import Outcome, PoolTarget, PoolTest, Stage, StageResult
-from upsim.serve import Server
+from upsim.serve import Simulator
+from upsim.spec import API
 from upsim.store.base import Store
 from upsim.world import World
 
@@ -58,7 +58,7 @@ class HandClock:
 
 
 @dataclass
-class Tester:
+class FakePools:
     """Stands in for the pool network: passes or fails every pool as told, and remembers what it was asked to try."""
 
     failing: Stage | None = None
@@ -110,10 +110,10 @@ def assert_error_shape(answer: Answer) -> None:
 @cache
 def _schemas() -> Mapping[str, Mapping[int, Callable[[Any], Any]]]:
     found: dict[str, dict[int, Callable[[Any], Any]]] = {}
-    for operation in spec.operations():
+    for operation in API.operations:
         found[operation.id] = {
             int(status): fastjsonschema.compile(
-                spec.resolved(spec.resolved(answer)["content"]["application/json"]["schema"])
+                API.resolved(API.resolved(answer)["content"]["application/json"]["schema"])
             )
             for status, answer in operation.definition["responses"].items()
         }
@@ -123,7 +123,7 @@ def _schemas() -> Mapping[str, Mapping[int, Callable[[Any], Any]]]:
 @cache
 def _routes() -> list[tuple[str, re.Pattern[str], str]]:
     # Paths without parameters first: /v1/workers/hashrate is no worker.
-    ordered = sorted(spec.operations(), key=lambda operation: "{" in operation.path)
+    ordered = sorted(API.operations, key=lambda operation: "{" in operation.path)
     return [
         (operation.method, re.compile(re.sub(r"\{\w+\}", "[^/]+", operation.path)), operation.id)
         for operation in ordered
@@ -165,7 +165,7 @@ def judge(method: str, path: str, answer: Answer) -> None:
 class Api:
     """A client of one simulator, with no socket between."""
 
-    def __init__(self, simulator: Server, clock: HandClock, tester: Tester) -> None:
+    def __init__(self, simulator: Simulator, clock: HandClock, tester: FakePools) -> None:
         self.simulator = simulator
         self.clock = clock
         self.tester = tester

@@ -6,13 +6,12 @@ import pytest
 
 from tests.api.conftest import MakeApi
 from tests.api.harness import NO_SUCH_ID, START, VIP, Api
-from upsim import spec
 from upsim.clock import Instant, parse_iso
 from upsim.ids import digest_of
 from upsim.rules.worlds import DEFAULT
-from upsim.spec import Operation
+from upsim.spec import API, Operation
 
-OPERATIONS = [pytest.param(operation, id=operation.id) for operation in spec.operations()]
+OPERATIONS = [pytest.param(operation, id=operation.id) for operation in API.operations]
 
 
 def camel(scope: str) -> str:
