@@ -99,6 +99,9 @@ def _announce(server: Server, url: str) -> None:
             f"  curl -H 'X-API-Key: {key}' '{url}/v1/workers?limit=2'",
             f"  curl -H 'X-API-Key: {key}' '{url}/v1/workers/hashrate?algorithm=randomx&timeRange=1h'",
         ]
+    if server.pool_ports:
+        lines += ["", "Pools for miners, any user and password:"]
+        lines += [f"  {port.url}  {port.algorithm}" for port in server.pool_ports]
     lines += ["", f"All there is: {url}/openapi.yaml. Ctrl-C stops it."]
     click.echo("\n".join(lines), err=True)
 

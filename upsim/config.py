@@ -9,6 +9,7 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
+from upsim.algorithms import ALGORITHMS
 from upsim.errors import ConfigError
 
 ENV_PREFIX: Final = "UPSIM_"
@@ -70,6 +71,16 @@ def _networks(text: str) -> tuple[str, ...]:
     return wanted
 
 
+def _pool_ports(text: str) -> tuple[tuple[str, int], ...]:
+    opened = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        algorithm, _, port = part.partition("=")
+        if algorithm not in ALGORITHMS:
+            raise ValueError(f"{algorithm!r} is no algorithm; there are {', '.join(ALGORITHMS)}")
+        opened.append((algorithm, _number(0, 65535)(port)))
+    return tuple(opened)
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """What `upsim serve` was told."""
@@ -98,6 +109,9 @@ class Config:
         "simulated: no pool test leaves this machine; real: pools are connected wherever they are.",
     )
     pool_timeout: float = _setting(5.0, "SECONDS", _seconds, "How long a pool test may take.")
+    pool_ports: tuple[tuple[str, int], ...] = _setting(
+        (), "ALGORITHM=PORT,…", _pool_ports, "Open these ports for simulated pools that miners can connect to."
+    )
     trusted_proxy: tuple[str, ...] = _setting(
         (),
         "NETWORK,…",

@@ -14,7 +14,7 @@ import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from flask import Flask
 
@@ -27,18 +27,12 @@ from upsim.control.app import Controls
 from upsim.documents import write_atomically
 from upsim.errors import ConfigError
 from upsim.ids import digest_of, new_token
-from upsim.model import PoolTarget, PoolTest, WorldId
-from upsim.rules.behaviours import take_behaviour
+from upsim.pools import OpenPort, Pools, behaviour_summaries
 from upsim.rules.magic import is_magic
 from upsim.rules.worlds import DEFAULT, open_default
-from upsim.store.base import Store
 from upsim.store.factory import open_store
-from upsim.stratum.behaviours import BEHAVIOURS
-from upsim.stratum.service import PoolNetwork, PoolWorld, Taken
 from upsim.web.app import create_app
-from upsim.world import PoolTester, Universe, World
-
-_BACKLOG: Final = 1024
+from upsim.world import PoolTester, Universe
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,27 +67,19 @@ class Server:
         beginning = fixture.load(config.fixture)
         self._store = open_store(config.store)
         try:
-            self._network = PoolNetwork(
-                "real" if config.pool_network == "real" else "simulated",
-                _Behaviours(self._store),
-                config.pool_timeout,
-            )
-            self.universe = Universe(
-                self._store, test_pool or self._test_pool, wall or SystemClock(), config.fixture, config.seed
-            )
+            wall = wall or SystemClock()
+            self._pools = Pools(config, self._store, wall)
+            self.universe = Universe(self._store, test_pool or self._pools.test, wall, config.fixture, config.seed)
             open_default(self.universe, beginning, config.seed)
             self.admin_token = config.admin_token or (None if is_loopback(config.host) else new_token())
             self.app: Flask = create_app()
             api.install(self.app, self.universe, config)
-            control.install(
-                self.app,
-                self.universe,
-                Controls(self.admin_token, {name: one.summary for name, one in BEHAVIOURS.items()}),
-            )
+            control.install(self.app, self.universe, Controls(self.admin_token, behaviour_summaries))
         except BaseException:
             self._store.close()
             raise
         self.logins = self._logins(beginning)
+        self.pool_ports: list[OpenPort] = []
         self._server: Any = None
 
     def listen(self) -> str:
@@ -125,6 +111,7 @@ class Server:
             log_socket_errors=False,  # clients that went away, and faults that drop connections
         )
         self._server.channel_class = Channel
+        self.pool_ports = self._pools.open_ports(DEFAULT, config.seed)
         host, port = taken.getsockname()[:2]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -137,11 +124,8 @@ class Server:
         if self._server is not None:
             self._server.task_dispatcher.shutdown(timeout=10)
             self._server.close()
-        self._network.close()
+        self._pools.close()
         self._store.close()
-
-    def _test_pool(self, world: World, target: PoolTarget) -> PoolTest:
-        return self._network.test(PoolWorld(world.id, world.seed, world), target)
 
     def _logins(self, beginning: fixture.Fixture) -> tuple[Login, ...]:
         accounts = {account.id: account for account in self._store.list_accounts(DEFAULT)}
@@ -151,16 +135,6 @@ class Server:
             for secret in beginning.secrets
             if (key := keys.get(digest_of(secret))) is not None and not is_magic(key)
         )
-
-
-class _Behaviours:
-    """What was put on pools, as the store has it: every process on it agrees which connection meets what."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def take(self, world: WorldId, host: str, port: int) -> Taken:
-        return Taken(*take_behaviour(self._store, world, host, port))
 
 
 def serve(config: Config, announce: Callable[[Server, str], None]) -> None:
@@ -192,6 +166,7 @@ def _write_ready_file(server: Server, url: str) -> None:
             {"name": login.account, "tier": login.tier, "key": login.key, "scopes": login.scopes}
             for login in server.logins
         ],
+        "pools": [{"algorithm": port.algorithm, "url": port.url} for port in server.pool_ports],
     }
     try:
         write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())

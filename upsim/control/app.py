@@ -76,7 +76,7 @@ class Controls:
     """
 
     token: str | None
-    behaviours: Mapping[str, str]
+    behaviours: Callable[[], Mapping[str, str]]
 
 
 def install(app: Flask, universe: Universe, controls: Controls) -> None:

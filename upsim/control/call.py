@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +16,17 @@ class ControlCall:
     """One well-formed call of the control plane.
 
     Attributes:
-        behaviours: every behaviour a pool can be given, with what it does.
+        list_behaviours: says every behaviour a pool can be given, with what it does.
     """
 
     universe: Universe
     input: Input
-    behaviours: Mapping[str, str]
+    list_behaviours: Callable[[], Mapping[str, str]]
+
+    @property
+    def behaviours(self) -> Mapping[str, str]:
+        """Every behaviour a pool can be given, with what it does."""
+        return self.list_behaviours()
 
     @property
     def path(self) -> Mapping[str, Any]:

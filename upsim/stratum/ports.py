@@ -92,7 +92,7 @@ class PoolServer:
         port: int = 0,
         *,
         address: str = "127.0.0.1",
-        behaviour: str = "healthy",
+        behaviour: str | Callable[[int], str] = "healthy",
         behaviour_times: int | None = None,
     ) -> int:
         """Open a port for a pool, and say which it is.
@@ -101,19 +101,21 @@ class PoolServer:
             pool: what answers there.
             port: 0 takes any free one.
             address: to listen on; loopback unless told otherwise.
-            behaviour: what connections meet.
+            behaviour: what connections meet; or what says it for each, given its number from 0.
             behaviour_times: only so many of them; the next ones meet a healthy pool. None means all.
 
         Raises:
             UnknownBehaviour: if no behaviour has this name.
             OSError: if the port is taken.
         """
-        behaviour_named(behaviour)
+        if isinstance(behaviour, str):
+            behaviour_named(behaviour)
         numbers = iter(range(1 << 62))
 
         def route(peer: tuple[str, int]) -> Route:
             number = next(numbers)
-            chosen = behaviour if behaviour_times is None or number < behaviour_times else "healthy"
+            meets = behaviour if isinstance(behaviour, str) else behaviour(number)
+            chosen = meets if behaviour_times is None or number < behaviour_times else "healthy"
             return Route(pool, behaviour_for("", chosen, number), self._clock)
 
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
