@@ -278,9 +278,12 @@ def _mined_in_block(
     value = 0
     for feed, parts in state.feeds.items():
         value += dot(parts, fed[feed])
-    for cell, first, last in down:
+    block = start // MINUTE, end // MINUTE
+    for cell, *span in down:
         if cell in state.cells:
-            value -= dot(state.cells[cell], lost_span(seed, cell, first, last))
+            # Down all the time, it loses all it is fed, which is at hand.
+            lost = fed[feed_of(cell)] if (*span,) == block else lost_span(seed, cell, *span)
+            value -= dot(state.cells[cell], lost)
     for cell, parts in state.flapping.items():
         value -= dot(parts, flapping_lost(seed, cell, start // MINUTE, end // MINUTE))
     return value
