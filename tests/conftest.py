@@ -25,11 +25,17 @@ UrlFor = Callable[[str], str]
 
 
 @contextmanager
-def mongodb_like_server(home: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """Start the wire-compatible server on a free port, its files in `home`; gives its URL and its process."""
+def mongodb_like_server(home: Path, *, port: int = 0, data: str = "memory") -> Iterator[tuple[str, int]]:
+    """Start the wire-compatible server, its files in `home`, and kill it afterwards; gives its URL and its port.
+
+    Args:
+        port: 0 is a free one.
+        data: the folder of its databases, or "memory" for none.
+    """
     start = "from nx_27017.nx_27017 import main; main()"
-    # In memory, each database by itself. It says where it listens, so no port is guessed and nothing is waited for.
-    options = ["--data-dir", "memory", "--port", "0", "--log-file", str(home / "log"), "--pid-file", str(home / "pid")]
+    # It says where it listens, so no port is guessed and nothing is waited for.
+    files = ["--log-file", str(home / "log"), "--pid-file", str(home / "pid"), "--data-dir", data]
+    options = ["--port", str(port), *files]
     process = subprocess.Popen(
         [sys.executable, "-c", start, *options], cwd=home, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
@@ -45,12 +51,14 @@ def mongodb_like_server(home: Path) -> Iterator[tuple[str, subprocess.Popen[str]
     drain = threading.Thread(target=process.stderr.read)
     drain.start()
     try:
-        yield f"mongodb://127.0.0.1:{found[1]}", process
+        yield f"mongodb://127.0.0.1:{found[1]}", int(found[1])
     finally:
         process.kill()
         process.wait()
         drain.join()
         process.stderr.close()
+        # Killed, it leaves its process id behind, for which the next one in this folder would not start.
+        (home / "pid").unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="session")

@@ -213,7 +213,7 @@ def open_link(url: str) -> Link:
     Raises:
         ConfigError: the URL is wrong, or nobody answers there.
     """
-    link = _mock_link() if url == "mongomock:" else _server_link(url)
+    link = _mock_link() if url.partition(":")[0] == "mongomock" else _server_link(url)
     try:
         with link.step():
             link.create_indexes()
