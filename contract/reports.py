@@ -117,6 +117,11 @@ def _terminal(summary: Summary, full: bool) -> Iterator[str]:
     yield f"{summary.target}: {summary.outcome.calls} calls{waited}."
 
 
+def difference_text(one: Finding) -> str:
+    """What a clause says and what came instead."""
+    return "\n".join(_difference(one))
+
+
 def _difference(one: Finding) -> Iterator[str]:
     yield f"\n  {one.clause.id}  [{one.clause.level.word}: {one.clause.source}]"
     yield f"    {one.clause.statement}"

@@ -53,7 +53,10 @@ class Second:
 
     def __call__(self, environ: Row, start_response: Callable[..., Any]) -> Iterable[bytes]:
         with self.lock:
-            status, headers, body = self.answer(environ)
+            try:
+                status, headers, body = self.answer(environ)
+            except Exception:  # the edge: a mutant may break anything
+                status, headers, body = 500, {}, {"error": "internal server error"}
         payload = json.dumps(body).encode()
         headers = {"Content-Type": "application/json", "Content-Length": str(len(payload)), **headers}
         start_response(f"{status} {'OK' if status < 400 else 'Refused'}", list(headers.items()))

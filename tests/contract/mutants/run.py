@@ -1,0 +1,57 @@
+"""Runs mutants: what the intended clause says of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from contract.results import Verdict
+from contract.runner import Outcome, Plan
+from tests.contract.mutants.answers import WRAPPERS, Wrapper
+from tests.contract.mutants.rules import SWAPS, Swap
+from tests.contract.mutants.tamper import tampered
+from tests.contract.world import judged
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of a mutant.
+
+    Attributes:
+        killed: the intended clause differs. also: how many other clauses differ.
+    """
+
+    name: str
+    clause: str
+    killed: bool
+    also: int
+    calls: int
+
+
+def wrapped(mutant: Wrapper, app: Any) -> Any:
+    """An application with the deviation around it."""
+    return tampered(
+        app,
+        mutant.before() if mutant.before is not None else None,
+        mutant.after() if mutant.after is not None else None,
+    )
+
+
+def fate_of(mutant: Wrapper | Swap) -> Fate:
+    """Run what decides the mutant's clause against it."""
+    if isinstance(mutant, Wrapper):
+        plan = Plan(only=mutant.only or (mutant.clause,))
+        return judge(mutant, judged(plan, wrap=lambda app: wrapped(mutant, app)))
+    return judge(mutant, judged(Plan(only=(mutant.clause,)), mutant.make))
+
+
+def judge(mutant: Wrapper | Swap, outcome: Outcome) -> Fate:
+    """What a run says of a mutant."""
+    differing = [finding.clause.id for finding in outcome.ledger.with_verdict(Verdict.DIFFERS)]
+    killed = mutant.clause in differing
+    return Fate(mutant.name, mutant.clause, killed, len(differing) - killed, outcome.calls)
+
+
+def everything() -> list[Wrapper | Swap]:
+    """All mutants."""
+    return [*WRAPPERS, *SWAPS]
