@@ -8,7 +8,7 @@ from upsim.algorithms import ALGORITHMS
 from upsim.fleet import fleet_reading
 from upsim.model import Account
 from upsim.rules.fleets import sums_of
-from upsim.store.base import PoolCounts
+from upsim.store.base import PoolCounts, Span, WorkerFilter
 from upsim.world import World
 
 
@@ -61,7 +61,9 @@ def get_overview(world: World, account: Account) -> Overview:
         counts = pools.get(algorithm, PoolCounts(0, 0, 0))
         if algorithm in mined:
             found = fleet_reading(world.seed, sums_of(world, account, algorithm), now)
-            blocks.append(Block(algorithm, found.workers, found.online, counts, found.hashrate))
+            # Those that were retired, or are still to come, are in the lists as offline: so they count here.
+            listed = world.store.list_workers(world.id, account.id, WorkerFilter(algorithm=algorithm), Span(0, 1)).total
+            blocks.append(Block(algorithm, listed, found.online, counts, found.hashrate))
         else:
             blocks.append(Block(algorithm, 0, 0, counts, 0))
     return Overview(tuple(blocks))

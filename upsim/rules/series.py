@@ -18,7 +18,7 @@ class Series:
     """A series as it was asked for.
 
     Attributes:
-        algorithm: what was mined; None where there is no worker to mine anything.
+        algorithm: what was asked for, or else what is mined; None where there is no worker to mine anything.
         points: (timestamp in Unix seconds, H/s), oldest first.
     """
 
@@ -60,6 +60,6 @@ def fleet_series(world: World, account: Account, time_range: str, algorithm: str
         algorithm = mined[0]
     if algorithm is None or algorithm not in mined:
         empty = RANGES[time_range]
-        return Series(None, time_range, empty.hours, empty.granularity, ())
+        return Series(algorithm, time_range, empty.hours, empty.granularity, ())
     found = fleet.series(world.seed, time_range, sums_of(world, account, algorithm), world.now())
     return Series(algorithm, time_range, found.hours, found.granularity, found.points)
