@@ -7,9 +7,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.api.harness import WORLD, Api, HandClock, FakePools
+from tests.api.harness import WORLD, Api, FakePools, HandClock
 from upsim.config import configure
-from upsim.serve import Simulator
+from upsim.serve import Server
 
 MakeApi = Callable[..., Api]
 
@@ -22,9 +22,9 @@ def make_api() -> Iterator[MakeApi]:
         def make(*, real_pools: bool = False, **settings: str) -> Api:
             clock, tester = HandClock(), FakePools()
             config = configure({"fixture": str(WORLD), **settings}, {})
-            simulator = Simulator(config, clock, None if real_pools else tester)
-            stack.callback(simulator.close)
-            return Api(simulator, clock, tester)
+            server = Server(config, clock, None if real_pools else tester)
+            stack.callback(server.close)
+            return Api(server, clock, tester)
 
         yield make
 

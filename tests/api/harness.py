@@ -20,7 +20,7 @@ from werkzeug.test import Client
 
 from upsim.clock import Instant, parse_iso
 from upsim.model import Outcome, PoolTarget, PoolTest, Stage, StageResult
-from upsim.serve import Simulator
+from upsim.serve import Server
 from upsim.spec import API
 from upsim.store.base import Store
 from upsim.world import World
@@ -165,15 +165,15 @@ def judge(method: str, path: str, answer: Answer) -> None:
 class Api:
     """A client of one simulator, with no socket between."""
 
-    def __init__(self, simulator: Simulator, clock: HandClock, tester: FakePools) -> None:
-        self.simulator = simulator
+    def __init__(self, server: Server, clock: HandClock, tester: FakePools) -> None:
+        self.server = server
         self.clock = clock
         self.tester = tester
-        self._client = Client(simulator.app)
+        self._client = Client(server.app)
 
     @property
     def store(self) -> Store:
-        return self.simulator.universe.store
+        return self.server.universe.store
 
     def call(
         self,
