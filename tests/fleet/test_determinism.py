@@ -31,7 +31,7 @@ from upsim.fleet import (
 from upsim.fleet import reading as reading_module
 
 NOW = Instant(1_767_000_123_456)
-KNOWN = "2f86602f63b9c711c589d6b74e54083cbf1846131c9491dd346a7a8725eda080"
+KNOWN = "52692cb520e91d9d77b93a66a9eeb910928fce2df5a97b86aa0f324559cdc40f"
 
 
 def questions() -> list[Callable[[], object]]:

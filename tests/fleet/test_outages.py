@@ -41,6 +41,7 @@ from upsim.fleet.outages import (
     outages,
     own_outages,
     site_outages,
+    up_ms,
     up_since,
 )
 
@@ -153,6 +154,19 @@ def test_an_outage_and_an_uptime_begin_where_the_minutes_say(seed: int, cell: in
         last = spans[-1][1] if spans else step - reach
         assert up_since(seed, cell, step, step - reach) == last
         assert up_since(seed, cell, step, step - 1) == max(last, step - 1)
+
+
+@given(SEEDS, CELL, STEPS, st.integers(0, MINUTE), st.integers(0, 5 * DAY * MINUTE), st.integers(0, 200 * DAY * MINUTE))
+def test_the_time_a_cell_is_up_is_what_its_outages_leave(
+    seed: int, cell: int, step: int, inside: int, length: int, more: int
+) -> None:
+    start = step * MINUTE + inside
+    for end in (start + length, start + length + more):
+        if cell >= FLAPPING:
+            end = start + length
+        spans = outages(seed, cell, start // MINUTE, end // MINUTE + 1)
+        down = sum(max(0, min(last * MINUTE, end) - max(first * MINUTE, start)) for first, last in spans)
+        assert up_ms(seed, cell, start, end) == end - start - down
 
 
 @settings(max_examples=30)

@@ -123,31 +123,3 @@ def own_lost_ms(seed: int, cell: int, start: int, end: int) -> Vector:
 def cell_ms(seed: int, cell: int, start: int, end: int) -> Vector:
     """What a worker in a cell mines with over the instants start <= t < end, times milliseconds."""
     return minus(fed_ms(seed, feed_of(cell), start, end), own_lost_ms(seed, cell, start, end))
-
-
-_MIDNIGHT: Final = _DAY * MINUTE
-_BLOCK: Final = 32 * _MIDNIGHT
-
-
-def mined_with(seed: int, cell: int, start: int, end: int) -> Vector:
-    """cell_ms of the months since some instant, asked time and again: all but the last day of it is remembered."""
-    midnight = end - end % _MIDNIGHT
-    if midnight <= start:
-        return cell_ms(seed, cell, start, end)
-    return plus(_mined_before(seed, cell, start, midnight), cell_ms(seed, cell, midnight, end))
-
-
-@lru_cache(maxsize=4096)
-def _mined_before(seed: int, cell: int, start: int, midnight: int) -> Vector:
-    first = min(start - start % -_MIDNIGHT, midnight)
-    total = cell_ms(seed, cell, start, first)
-    while first < midnight:
-        last = min(first - first % _BLOCK + _BLOCK, midnight)
-        total = plus(total, _mined_in_block(seed, cell, first, last))
-        first = last
-    return total
-
-
-@lru_cache(maxsize=2048)
-def _mined_in_block(seed: int, cell: int, first: int, last: int) -> Vector:
-    return cell_ms(seed, cell, first, last)

@@ -68,6 +68,8 @@ class Plan(NamedTuple):
 
 
 _DAY: Final = 1440
+_MIDNIGHT: Final = _DAY * MINUTE
+"""Milliseconds from one midnight to the next."""
 NETWORK: Final = Plan("network", 128 * _DAY, 128, (Length(256, 2, 20),), 1)
 SITE: Final = Plan("site", 64 * _DAY, 128, (Length(256, 5, 90),), SITES)
 RACK: Final = Plan("rack", 32 * _DAY, 128, (Length(256, 10, 180),), SITES * RACKS)
@@ -306,3 +308,38 @@ def up_since(seed: int, cell: int, step: int, not_before: int) -> int:
                 break
             epoch -= 1
     return best
+
+
+def up_ms(seed: int, cell: int, start: int, end: int) -> int:
+    """For how many milliseconds a cell is up over the instants start <= t < end.
+
+    Fit to be asked again and again for months that begin at the same instant: all but the last day is remembered.
+    """
+    if cell >= KEPT_ONLINE or start >= end:
+        return max(0, end - start) if cell < KEPT_OFFLINE else 0
+    if cell >= FLAPPING:
+        return end - start - _flapped_ms(seed, cell, start, end)
+    midnight = end - end % _MIDNIGHT
+    if midnight <= start:
+        return end - start - _down_ms(seed, cell, start, end)
+    return end - start - _down_before(seed, cell, start, midnight) - _down_ms(seed, cell, midnight, end)
+
+
+@lru_cache(maxsize=4096)
+def _down_before(seed: int, cell: int, start: int, midnight: int) -> int:
+    return _down_ms(seed, cell, start, midnight)
+
+
+def _down_ms(seed: int, cell: int, start: int, end: int) -> int:
+    spans = outages(seed, cell, start // MINUTE, -(-end // MINUTE)) if start < end else ()
+    return sum(min(last * MINUTE, end) - max(first * MINUTE, start) for first, last in spans)
+
+
+def _flapped_ms(seed: int, cell: int, start: int, end: int) -> int:
+    """Of whole half hours, a third; only the first and the last have to be looked at."""
+    half_hour = FLAP * MINUTE
+    first, last = -(-start // half_hour), end // half_hour
+    if first >= last:
+        return _down_ms(seed, cell, start, end)
+    edges = _down_ms(seed, cell, start, first * half_hour) + _down_ms(seed, cell, last * half_hour, end)
+    return edges + (last - first) * FLAP_DOWN * MINUTE

@@ -19,8 +19,8 @@ from upsim.fleet.curves import ONE, Vector
 from upsim.fleet.device import Device
 from upsim.fleet.hardware import HARDWARE, QUANTUM
 from upsim.fleet.history import FULL, Event, Segment, segments
-from upsim.fleet.integrals import dot, fed, mined_with
-from upsim.fleet.outages import down_cells, down_since, is_down, observed_step, up_since
+from upsim.fleet.integrals import dot, fed
+from upsim.fleet.outages import down_cells, down_since, is_down, observed_step, up_ms, up_since
 from upsim.fleet.series import Trouble
 from upsim.fleet.shares import FINE, Shares, found
 from upsim.fleet.sums import CellSum, FleetSums
@@ -157,22 +157,23 @@ def _round(value: int, unit: int) -> int:
 def _work(
     seed: int, device: Device, life: Sequence[Segment], horizon: int, troubles: Mapping[str, Sequence[Trouble]]
 ) -> int:
-    """The work done from joining to an instant, in 1 / FINE of a share."""
+    """The work done from joining to an instant, in 1 / FINE of a share: the time it mined, at its scale.
+
+    The curves are left out: they add up to nothing, and in an hour luck is the larger.
+    """
     work = 0
-    factors = device.factors
     for part in life:
         end = horizon if part.end is None else min(part.end, horizon)
         if part.start >= end:
             continue
-        mined = FULL * dot(factors, mined_with(seed, part.cell, part.start, end))
+        mined = FULL * up_ms(seed, part.cell, part.start, end)
         for trouble in troubles.get(part.profile, ()):
             first = max(trouble.start, part.start)
             last = end if trouble.end is None else min(trouble.end, end)
             if first < last:
-                mined -= (FULL - trouble.per_mille) * dot(factors, mined_with(seed, part.cell, first, last))
+                mined -= (FULL - trouble.per_mille) * up_ms(seed, part.cell, first, last)
         work += part.scale * mined
-    a_share = factors[0] * ONE * HARDWARE[device.model].share_s * SECOND * FULL * FULL
-    return work * FINE // a_share
+    return work * FINE // (HARDWARE[device.model].share_s * SECOND * FULL * FULL)
 
 
 def _last_seen(seed: int, life: Sequence[Segment], now: Instant) -> Instant | None:

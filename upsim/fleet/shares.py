@@ -1,8 +1,8 @@
 """Shares: how many a worker has found, and what became of them, from the work it has done so far.
 
-A count is a function of work, and work of time, so that no share is found offline and no counter ever falls. Luck bends
-the function a little: within a few dozen shares a worker runs ahead of its rate or behind it, as miners do, and over
-hours it finds what its hashrate says.
+A count is a function of work, and work of the time mined, so that no share is found offline and no counter ever falls.
+Luck bends the function a little: within a few dozen shares a worker runs ahead of its rate or behind it, as miners do,
+and over days it finds what its hashrate says.
 """
 
 from __future__ import annotations
