@@ -246,6 +246,16 @@ def test_a_reset_without_keys_keeps_the_issued_ones_and_revives_them(store: Stor
     check_world(store, WORLD)
 
 
+def test_a_key_made_anew_under_an_old_id_opens_by_its_own_secret_only(store: Store, world: WorldId) -> None:
+    store.copy_content(world, SNAPSHOT, with_keys=True, record=record(SNAPSHOT))
+    store.add_key(world, key(960))
+    store.copy_content(SNAPSHOT, world, with_keys=True)
+    store.add_key(world, key(960, digest=key(961).digest))
+    assert store.find_caller(key(960).digest) is None
+    assert store.find_caller(key(961).digest) is not None
+    check_world(store, world)
+
+
 def test_a_copy_creates_its_target_with_a_record_and_new_keys(store: Store, world: WorldId) -> None:
     store.copy_content(world, SNAPSHOT, with_keys=False, record=record(SNAPSHOT))
     fresh = WorldId("fresh")
