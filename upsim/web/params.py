@@ -116,10 +116,9 @@ def _explain(error: Any) -> NoReturn:
     allowed = " ".join(str(definition.get("description", "")).split())
     field, got = _spelt(path) or "body", _shown(value, secret=bool(definition.get("writeOnly")))
     if rule == "required":
-        missing = [name for name in wanted if name not in value]
-        raise InvalidInput(
-            _spelt([*path, missing[0]]), "is required." + (f" {allowed}" if not path and allowed else "")
-        )
+        missing = next(name for name in wanted if name not in value)
+        lacked = definition.get("properties", {}).get(missing, {}).get("description")
+        raise InvalidInput(_spelt([*path, missing]), f"is required: {lacked}." if lacked else "is required.")
     if rule == "type":
         kinds = wanted if isinstance(wanted, list) else [wanted]
         problem = f"must be {' or '.join(_KINDS[kind] for kind in kinds)}, got {got}."
