@@ -72,7 +72,7 @@ class Server:
             self.universe = Universe(self._store, test_pool or self._pools.test, wall, config.fixture, config.seed)
             open_default(self.universe, beginning, config.seed)
             self.admin_token = config.admin_token or (None if is_loopback(config.host) else new_token())
-            self.app: Flask = create_app()
+            self.app: Flask = create_app(wall if config.access_log else None)
             api.install(self.app, self.universe, config)
             control.install(self.app, self.universe, Controls(self.admin_token, behaviour_summaries))
         except BaseException:
@@ -108,6 +108,8 @@ class Server:
             clear_untrusted_proxy_headers=False,  # admission decides whom to believe
             max_request_body_size=64 << 20,
             channel_timeout=60,
+            connection_limit=500,  # many tests may share a server, each with connections it keeps
+            asyncore_use_poll=True,  # select() would end at descriptor 1023
             log_socket_errors=False,  # clients that went away, and faults that drop connections
         )
         self._server.channel_class = Channel
@@ -143,7 +145,7 @@ def serve(config: Config, announce: Callable[[Server, str], None]) -> None:
     Raises:
         ConfigError: a setting cannot be used.
     """
-    _set_up_logs(config)
+    _set_up_logs()
     server = Server(config)
     try:
         url = server.listen()
@@ -196,9 +198,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _set_up_logs(config: Config) -> None:
+def _set_up_logs() -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="upsim: %(message)s")
     # "Task queue depth is 3" is no news to anybody.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    if config.access_log:
-        logging.getLogger("upsim.access").setLevel(logging.INFO)

@@ -6,25 +6,39 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from flask import Flask, Response
+from flask import Flask, Response, request
+from werkzeug.exceptions import NotFound
 from werkzeug.routing import Map
 
+from upsim.clock import Clock
 from upsim.spec import Operation, Spec
-from upsim.web import errors
+from upsim.web import access, errors
 
 MAX_BODY_BYTES: Final = 1 << 20
 
 View = Callable[..., Response]
 
 
-def create_app() -> Flask:
-    """An app that answers nothing yet, and every failure with JSON."""
+def create_app(access_clock: Clock | None = None) -> Flask:
+    """An app that answers nothing yet, and every failure with JSON.
+
+    Args:
+        access_clock: where given, each call is logged, with the time by this clock.
+    """
     app = Flask("upsim", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     # A path is what it says: no second one leads to the same place, none redirects.
     app.url_map = Map(strict_slashes=True, merge_slashes=False)
     errors.install(app)
+    if access_clock is not None:
+        access.install(app, access_clock)
+    app.before_request(_check_path)
     return app
+
+
+def _check_path() -> None:
+    if request.environ["PATH_INFO"].startswith("//"):  # which is read as one slash by all that comes after
+        raise NotFound
 
 
 def add_operations(app: Flask, spec: Spec, handlers: Mapping[str, Any], view: Callable[[Operation, Any], View]) -> None:

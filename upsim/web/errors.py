@@ -78,7 +78,8 @@ def _http(error: HTTPException) -> Response:
     g.error = error
     code = error.code or 500
     if code == 404:
-        message = f"No such endpoint: {request.method} {request.path}. All there are stand in /openapi.yaml."
+        slash = "/" if request.environ["PATH_INFO"].startswith("//") else ""  # which request.path leaves out
+        message = f"No such endpoint: {request.method} {slash}{request.path}. All there are stand in /openapi.yaml."
     elif isinstance(error, MethodNotAllowed):
         allowed = ", ".join(sorted(error.valid_methods or ()))
         message = f"Method {request.method} is not allowed on {request.path}; allowed: {allowed}."
