@@ -112,11 +112,12 @@ def test_sums_survive_being_kept_as_columns() -> None:
 def test_a_tally_answers_for_the_cells_asked_for() -> None:
     other = device("v", "s21", joined_at=JOINED, cell=3)
     tally = Tally.of("sha256", [(MACHINE, ()), (other, ())])
-    assert tally.cells({3, 4}) == {3: worth(other)}
-    assert tally.cells(range(552)) == {3: worth(other), 200: worth(MACHINE)}
-    assert sum((feed for feed in tally.feeds()), CellSum()) == worth(MACHINE) + worth(other)
-    assert [change.at for change in tally.changes(JOINED)] == [JOINED, JOINED]
-    assert tally.changes(Instant(JOINED + 1)) == []
+    few, all_of_them = tally.read({3, 4}, JOINED), tally.read(range(552), Instant(JOINED + 1))
+    assert few.cells == {3: worth(other)}
+    assert all_of_them.cells == {3: worth(other), 200: worth(MACHINE)}
+    assert sum((feed for feed in few.feeds), CellSum()) == worth(MACHINE) + worth(other)
+    assert [change.at for change in few.changes] == [JOINED, JOINED]
+    assert all_of_them.changes == []
 
 
 def test_an_unknown_algorithm_is_refused() -> None:

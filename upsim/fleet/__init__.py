@@ -54,7 +54,7 @@ from upsim.fleet.recorded import (
 )
 from upsim.fleet.series import RANGES, Point, Range, Series, Trouble, failover, series, worker_series
 from upsim.fleet.shares import Shares
-from upsim.fleet.sums import COLUMNS, CellSum, Change, FleetSums, Tally, changes_of, merged, worth
+from upsim.fleet.sums import COLUMNS, CellSum, Change, FleetSums, Snapshot, Tally, changes_of, merged, worth
 
 __all__ = [
     "CELLS",
@@ -87,6 +87,7 @@ __all__ = [
     "Segment",
     "Series",
     "Shares",
+    "Snapshot",
     "Tally",
     "Track",
     "Trouble",

@@ -122,9 +122,9 @@ def _mined_now(seed: int, sums: FleetSums, now: Instant) -> tuple[int, int, int]
     """How many workers there are, how many are online, and the rate of them all in QUANTUM / FULL / ONE H/s."""
     step = observed_step(now)
     down = down_cells(seed, now)
-    feeds = list(sums.feeds())
-    cells = dict(sums.cells(down))
-    for change in sums.changes(Instant(now + 1)):
+    known = sums.read(down, Instant(now + 1))
+    feeds, cells = list(known.feeds), dict(known.cells)
+    for change in known.changes:
         feed = feed_of(change.cell)
         feeds[feed] -= change.delta
         if change.cell in down:

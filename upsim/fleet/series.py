@@ -34,7 +34,7 @@ from upsim.fleet.integrals import (
     times,
 )
 from upsim.fleet.outages import CellSpan, all_own_outages
-from upsim.fleet.sums import FleetSums, Tally
+from upsim.fleet.sums import FleetSums, Snapshot, Tally
 
 
 class Range(NamedTuple):
@@ -206,8 +206,10 @@ def mined_over(seed: int, sums: FleetSums, spans: Sequence[tuple[int, int]], lev
     step = LEVELS[level].steps * MINUTE
     whole = [start % step == 0 and end - start == step for start, end in spans]
     outages = [all_own_outages(seed, start // MINUTE, -(-end // MINUTE)) for start, end in spans]
-    changes = deque(sums.changes(Instant(spans[0][0])))
-    state = _State(sums, {span.cell for row in outages for span in row})
+    losing = {span.cell for row in outages for span in row}
+    known = sums.read({*losing, *range(FLAPPING, KEPT_ONLINE)}, Instant(spans[0][0]))
+    state = _State(known, losing)
+    changes = deque(known.changes)
     for change in changes:
         state.apply(change.cell, times(change.delta.parts, -1))
     blocks = range(spans[0][0] // step, spans[-1][0] // step + 1)
@@ -236,13 +238,13 @@ def mined_over(seed: int, sums: FleetSums, spans: Sequence[tuple[int, int]], lev
 class _State:
     """The sums at one instant, by feed and by the cells that matter; what is nothing is left out."""
 
-    def __init__(self, sums: FleetSums, losing: Set[int]) -> None:
+    def __init__(self, known: Snapshot, losing: Set[int]) -> None:
         """Take the sums after all changes."""
         self._losing = losing
-        self.feeds = {feed: value.parts for feed, value in enumerate(sums.feeds()) if any(value.parts)}
+        self.feeds = {feed: value.parts for feed, value in enumerate(known.feeds) if any(value.parts)}
         self.cells: dict[int, Vector] = {}
         self.flapping: dict[int, Vector] = {}
-        for cell, value in sums.cells({*losing, *range(FLAPPING, KEPT_ONLINE)}).items():
+        for cell, value in known.cells.items():
             if any(value.parts):
                 (self.cells if cell < SCHEDULED else self.flapping)[cell] = value.parts
 

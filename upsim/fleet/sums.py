@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from upsim.clock import Instant
 from upsim.fleet.cells import FEEDS, feed_of
@@ -72,25 +72,30 @@ class Change:
     delta: CellSum
 
 
-class FleetSums(Protocol):
-    """The sums of a group of workers of one algorithm: an account's, or those under one profile of it.
+class Snapshot(NamedTuple):
+    """Sums of one moment.
 
-    Sums are those after every change known, even one that lies in the future; `changes` takes them back in time. All
-    three answers must be of one moment of the store.
+    Attributes:
+        feeds: FEEDS sums: for each feed, those of all cells with that feed_of.
+        cells: the sums of the cells asked for; those with no workers may be left out.
+        changes: in order of time. Those that cancel out should be left out.
     """
+
+    feeds: Sequence[CellSum]
+    cells: Mapping[int, CellSum]
+    changes: Sequence[Change]
+
+
+class FleetSums(Protocol):
+    """The sums of a group of workers of one algorithm: an account's, or those under one profile of it."""
 
     @property
     def algorithm(self) -> str:
         """What they mine."""
 
-    def feeds(self) -> Sequence[CellSum]:
-        """FEEDS sums: for each feed, those of all cells with that feed_of."""
-
-    def cells(self, wanted: Collection[int]) -> Mapping[int, CellSum]:
-        """The sums of the wanted cells; cells with no workers may be left out."""
-
-    def changes(self, since: Instant) -> Sequence[Change]:
-        """All changes with at >= since, in order of time. Those that cancel out should be left out."""
+    def read(self, cells: Collection[int], since: Instant) -> Snapshot:
+        """The sums of the feeds and of some cells, after every change known, even one that lies in the future; and
+        all changes with at >= since, which take them back in time."""
 
 
 def changes_of(device: Device, history: Sequence[Event] = (), profile: str | None = None) -> tuple[Change, ...]:
@@ -144,16 +149,12 @@ class Tally:
             algorithm, [change for device, history in workers for change in changes_of(device, history, profile)]
         )
 
-    def feeds(self) -> Sequence[CellSum]:
+    def read(self, cells: Collection[int], since: Instant) -> Snapshot:
         """See FleetSums."""
-        return self._feeds
-
-    def cells(self, wanted: Collection[int]) -> Mapping[int, CellSum]:
-        """See FleetSums."""
-        if len(wanted) < len(self._cells):
-            return {cell: self._cells[cell] for cell in wanted if cell in self._cells}
-        return {cell: value for cell, value in self._cells.items() if cell in wanted}
-
-    def changes(self, since: Instant) -> Sequence[Change]:
-        """See FleetSums."""
-        return [change for change in self._changes if change.at >= since]
+        known, wanted = self._cells, cells
+        few, many = (known, wanted) if len(known) < len(wanted) else (wanted, known)
+        return Snapshot(
+            self._feeds,
+            {cell: known[cell] for cell in few if cell in many},
+            [change for change in self._changes if change.at >= since],
+        )
