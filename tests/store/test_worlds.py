@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -167,6 +169,37 @@ def test_a_world_can_be_created_again_where_one_was_deleted(store: Store, world:
     store.delete_world(world)
     store.create_world(record(), content())
     assert list(store.read_content(world).workers) == list(content().workers)
+    assert store.get_hits(world, VIP, 3) == 0
+    assert store.next_number(world, "pool") == 0
+    assert store.last_entry(world) == 0
+    check_world(store, world)
+
+
+@pytest.mark.parametrize("way", ["create", "copy"])
+def test_what_calls_under_way_left_of_a_deleted_world_is_not_its_successors(
+    store: Store, world: WorldId, way: str
+) -> None:
+    template = WorldId("t#template")
+    store.create_world(record(template), content())
+    store.delete_world(world)
+    late: list[Callable[[], object]] = [
+        lambda: store.add_account(world, account(1)),
+        lambda: store.add_pool(world, pool(100), None, profile(200, 100)),
+        lambda: store.add_workers(world, [worker(300, 200)]),
+        lambda: store.add_key(world, key(900)),
+        lambda: store.count_hit(world, VIP, 3),
+        lambda: store.next_number(world, "pool"),
+        lambda: store.add_entry(world, entry(), 100),
+    ]
+    for call in late:
+        with suppress(NotFound):
+            call()
+    if way == "create":
+        store.create_world(record(), content())
+    else:
+        store.copy_content(template, world, with_keys=True, record=record())
+    assert list(store.read_content(world).workers) == list(content().workers)
+    assert store.list_keys(world) == list(content().keys)
     assert store.get_hits(world, VIP, 3) == 0
     assert store.next_number(world, "pool") == 0
     assert store.last_entry(world) == 0

@@ -58,6 +58,10 @@ _BATCH = 500
 """How many ids go into one IN (…): SQLite's own bound on parameters was once 999."""
 
 
+_EVERYTHING = (*rows.COPIED, "keys", *rows.PASSING)
+"""The tables in which a world has rows, besides the worlds' own."""
+
+
 class SQLiteStore:
     """See base.Store, whose promises these methods keep and whose words are not repeated here."""
 
@@ -85,6 +89,8 @@ class SQLiteStore:
                 )
             except sqlite3.IntegrityError as error:
                 raise AlreadyExists("World", record.id) from error
+            # What calls under way wrote while an earlier world of this id was deleted is not this one's.
+            _delete_content(db, record.id, _EVERYTHING)
             _insert_content(db, record.id, content)
 
     def get_world(self, world: WorldId) -> WorldRecord | None:
@@ -110,7 +116,7 @@ class SQLiteStore:
         with self._engine.write() as db:
             copies = rows.object_ids(db.execute("SELECT id FROM worlds WHERE parent = ?", (world,)).fetchall())
             for member in (world, *copies):
-                _delete_content(db, WorldId(member), (*rows.COPIED, "keys", *rows.PASSING))
+                _delete_content(db, WorldId(member), _EVERYTHING)
             return db.execute("DELETE FROM worlds WHERE id = ? OR parent = ?", (world, world)).rowcount > 0
 
     def list_copies(self, world: WorldId) -> list[WorldRecord]:
@@ -139,8 +145,7 @@ class SQLiteStore:
                 )
             elif not known:
                 raise NotFound("World", target)
-            if known:
-                _delete_content(db, target, (*rows.COPIED, *rows.PASSING))
+            _delete_content(db, target, (*rows.COPIED, *rows.PASSING) if known else _EVERYTHING)
             for table, columns in rows.COPIED.items():
                 db.execute(
                     f"INSERT INTO {table} (world, {columns}) SELECT ?, {columns} FROM {table} WHERE world = ?",  # noqa: S608
