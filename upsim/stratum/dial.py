@@ -48,10 +48,7 @@ class OutOfTime(Exception):
 
 
 class NoTls(Exception):
-    """The TLS handshake failed. `spoke_plain` where the other side plainly speaks something else."""
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
+    """The TLS handshake failed; the message says how."""
 
 
 def loopback(host: str) -> list[str]:
@@ -152,6 +149,7 @@ def connect(address: str, port: int, deadline: float, prepared: socket.socket | 
 
     Raises:
         CannotConnect: if it is refused, or nothing answers in time.
+        Hangup: if it was accepted, and reset at once.
     """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     raw = prepared or socket.socket(family, socket.SOCK_STREAM)
@@ -165,6 +163,9 @@ def connect(address: str, port: int, deadline: float, prepared: socket.socket | 
     except ConnectionRefusedError:
         raw.close()
         raise CannotConnect("connection refused: nothing listens on this port") from None
+    except ConnectionResetError:
+        raw.close()
+        raise Hangup(silent=True) from None
     except OSError as problem:
         raw.close()
         raise CannotConnect(f"cannot connect: {problem.strerror or problem}") from None

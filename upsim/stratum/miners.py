@@ -97,6 +97,11 @@ class MinersReport:
             self.reasons[reason] += 1
 
 
+def share_gap_s(chance: random.Random, difficulty: float, algorithm: Algorithm, hashrate: float) -> float:
+    """Seconds until the next share of a miner of this hashrate: exponential, as luck with hashes is."""
+    return chance.expovariate(hashrate / (difficulty * algorithm.work_per_difficulty))
+
+
 async def run_miners(plan: MinersPlan, report: MinersReport) -> None:
     """Open the sessions and let them go on until they are done, or this is cancelled."""
     context = unverified_context() if plan.tls else None
@@ -181,9 +186,9 @@ class _Miner:
                 await talk.either(talk.has_work, reading)
                 began, due = asyncio.get_running_loop().time(), 0.0
                 continue
-            mean = talk.work.difficulty * self._algorithm.work_per_difficulty / self._plan.hashrate
             # Gaps add up from the first job on: a sleep that is late does not make the miner slower.
-            due += self._chance.expovariate(1 / mean) * self._plan.pace
+            gap_s = share_gap_s(self._chance, talk.work.difficulty, self._algorithm, self._plan.hashrate)
+            due += gap_s * self._plan.pace
             late = asyncio.get_running_loop().time() - began
             if due > late:
                 await asyncio.wait({reading}, timeout=due - late)

@@ -9,10 +9,10 @@ import asyncio
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from functools import cache
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from upsim.clock import Clock, SystemClock
 from upsim.stratum.behaviours import behaviour_for, behaviour_named
@@ -58,9 +58,13 @@ class LoopThread:
         self._loop.call_soon_threadsafe(run)
         return done.result()
 
+    def run(self, work: Coroutine[Any, Any, Answer]) -> Answer:
+        """Run a coroutine within the loop, and give back what it returns."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
     def stop(self) -> None:
         """Close every connection and wait for the thread."""
-        asyncio.run_coroutine_threadsafe(self._wind_up(), self._loop).result()
+        self.run(self._wind_up())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
@@ -130,6 +134,11 @@ class PoolServer:
     def connections(self) -> list[Connection]:
         """Who is connected, on all ports."""
         return self.ask(lambda: [connection for host in self._hosts for connection in host.connections])
+
+    def broadcast(self) -> None:
+        """Send everybody the job that is due now, without waiting for the next tick. For tests and measurements."""
+        for host in self._hosts:
+            self._thread.run(host.broadcast())
 
     def ask(self, question: Callable[[], Answer]) -> Answer:
         """Look at pools and connections from within their loop, where nothing changes meanwhile."""

@@ -168,6 +168,7 @@ class PoolNetwork:
         try:
             return connect(_HOME, running.port, deadline, prepared)
         except CannotConnect:
+            # Nobody will come from there; the listener takes the route where somebody does.
             running.routes.pop(source, None)
             raise
 

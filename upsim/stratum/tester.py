@@ -29,6 +29,8 @@ _LOGIN_WORDS: Final = re.compile(
     r"address|auth|login|wallet|worker|user|password|permission|account|invalid payment|banned|blacklist", re.IGNORECASE
 )
 """Words in a refusal that speak of who the miner is."""
+_FORM_WORDS: Final = re.compile(r"method|param|argument|json|rpc", re.IGNORECASE)
+"""Words in a refusal that speak of how the request was written."""
 
 Dialer: TypeAlias = Callable[[float], socket.socket]
 """Connects to the pool under test, without TLS, not waiting past the deadline; raises CannotConnect."""
@@ -117,6 +119,8 @@ class PoolTester:
             return Link(secure(raw, self._target.host, self._deadline), self._deadline)
         except CannotConnect as problem:
             raise _Failed(stage, str(problem)) from None
+        except Hangup:
+            raise self._hung_up(Stage.SUBSCRIPTION, silent=True) from None
         except OutOfTime:
             reason = "connected, but the other side did not answer the TLS handshake: unset tls if it is a plain port"
             raise _Failed(stage, reason) from None
@@ -158,7 +162,7 @@ class PoolTester:
 
     def _blamed(self, ask: Ask, refusal: str) -> Stage:
         """The stage a refusal belongs to. Where one request is both, only the pool's words can tell."""
-        if len(ask.stages) == 1 or "method" in refusal.lower() or not _LOGIN_WORDS.search(refusal):
+        if len(ask.stages) == 1 or _FORM_WORDS.search(refusal) or not _LOGIN_WORDS.search(refusal):
             return ask.stages[0]
         self._took_ms.setdefault(Stage.SUBSCRIPTION, 0)
         return Stage.AUTHORIZATION
@@ -238,7 +242,7 @@ class PoolTester:
         until = min(self._deadline, time.monotonic() + PROBE_S)
         try:
             secure(self._dial(until), self._target.host, until).close()
-        except (CannotConnect, NoTls, OutOfTime):
+        except (CannotConnect, Hangup, NoTls, OutOfTime):
             return False
         return True
 
@@ -249,7 +253,7 @@ class PoolTester:
         try:
             raw = self._dial(until)
             link = Link(secure(raw, self._target.host, until) if self._target.tls else raw, until)
-        except (CannotConnect, NoTls, OutOfTime):
+        except (CannotConnect, Hangup, NoTls, OutOfTime):
             return False
         try:
             ask = miner.opening()[0]
@@ -269,7 +273,7 @@ class PoolTester:
         try:
             until = min(self._deadline, time.monotonic() + PROBE_S)
             link = Link(self._dial(until), until)
-        except (CannotConnect, OutOfTime):
+        except (CannotConnect, Hangup, OutOfTime):
             return f"connected, but the TLS handshake failed: {clip(str(problem))}"
         try:
             ask = (
@@ -299,12 +303,13 @@ class PoolTester:
         )
 
     def _report(self, failure: _Failed) -> PoolTest:
-        results = []
+        results: list[StageResult] = []
         for stage in Stage:
-            if stage is failure.stage:
-                results.append(StageResult(stage, Outcome.FAILED, self._took_ms.get(stage, 0), failure.reason))
-            elif stage in self._took_ms:
-                results.append(StageResult(stage, Outcome.PASSED, self._took_ms[stage]))
-            else:
+            if any(result.outcome is Outcome.FAILED for result in results):
+                # Also where it was reached: a dialect may log in first, or show itself as another in its jobs.
                 results.append(StageResult(stage, Outcome.SKIPPED, None))
+            elif stage is failure.stage:
+                results.append(StageResult(stage, Outcome.FAILED, self._took_ms.get(stage, 0), failure.reason))
+            else:
+                results.append(StageResult(stage, Outcome.PASSED, self._took_ms.get(stage, 0)))
         return PoolTest(tuple(results), tuple(self._remarks))
