@@ -21,10 +21,18 @@ if TYPE_CHECKING:
 
 _ELSEWHERE: Final[Mapping[str, tuple[str, str]]] = {
     "check-pool": ("upsim.stratum.cli:check_pool_command", "Say what is wrong with a pool, anybody's."),
+    "clock": ("upsim.commands.effects:clock", "Read, stop, set, move and speed up a world's clock."),
     "contract": ("upsim_contract.cli:contract", "Check any server against the spec."),
     "drift": ("upsim_contract.cli:drift", "Compare recorded exchanges with the spec."),
+    "fault": ("upsim.commands.effects:fault", "Make a world's calls fail."),
+    "journal": ("upsim.commands.journal:journal", "Look at a world's calls, hold them to an expectation."),
+    "key": ("upsim.commands.accounts:key", "List, create and revoke a world's API keys."),
+    "magic": ("upsim.commands.accounts:magic", "Pools, keys and workers with a fixed outcome."),
     "miners": ("upsim.stratum.cli:miners_command", "Exercise a pool or proxy with many sessions; mines nothing."),
     "pool": ("upsim.stratum.cli:pool_command", "Run a simulated pool on a port of its own."),
+    "snapshot": ("upsim.commands.worlds:snapshot", "Save a world under a name, and bring it back."),
+    "tier": ("upsim.commands.accounts:tier", "Show or change the tier of accounts."),
+    "world": ("upsim.commands.worlds:world", "Make, look at, reset, download, load and delete worlds."),
 }
 """Commands that live in other rooms: where each is, and what it does. Imported when called."""
 

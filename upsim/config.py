@@ -16,6 +16,9 @@ ENV_PREFIX: Final = "UPSIM_"
 TEST_PREFIX: Final = "UPSIM_TEST_"
 """What begins so is for the test suite, and none of the server's business."""
 
+CLIENT_VARIABLES: Final = ("UPSIM_TOKEN", "UPSIM_URL", "UPSIM_WORLD")
+"""What `upsim world` and the other commands that drive a server look at: known here, so that `serve` lets them be."""
+
 
 def _setting(default: Any, metavar: str, parse: Callable[[str], Any], meaning: str) -> Any:
     return field(default=default, metadata={"metavar": metavar, "parse": parse, "meaning": meaning})
@@ -148,7 +151,8 @@ def configure(flags: Mapping[str, str | None], environ: Mapping[str, str]) -> Co
     """
     known = {variable(setting) for setting in settings()}
     for name in sorted(environ):
-        if name.startswith(ENV_PREFIX) and not name.startswith(TEST_PREFIX) and name not in known:
+        ours = name.startswith(ENV_PREFIX) and not name.startswith(TEST_PREFIX)
+        if ours and name not in known and name not in CLIENT_VARIABLES:
             raise ConfigError(f"{name}: no such setting; there are {', '.join(sorted(known))}.")
     values: dict[str, Any] = {}
     for setting in settings():

@@ -1,7 +1,8 @@
 """The composition root: opens the store, builds the app, starts and stops the server.
 
-Threads: waitress accepts in the main thread and answers in `threads` workers; the simulated pools, once one is tested,
-have one asyncio loop in a thread of their own. What they share is the store, which guards itself.
+Threads: waitress accepts in the thread that calls `run` (or in one of its own, by `start`) and answers in `threads`
+workers; the simulated pools, once one is tested, have one asyncio loop in a thread of their own. What they share is the
+store, which guards itself.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 import os
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -81,6 +83,7 @@ class Server:
         self.logins = self._logins(beginning)
         self.pool_ports: list[OpenPort] = []
         self._server: Any = None
+        self._thread: threading.Thread | None = None
 
     def listen(self) -> str:
         """Take the port and say the URL; nothing is answered before `run`.
@@ -121,13 +124,27 @@ class Server:
         """Answer requests until interrupted; then those under way are finished."""
         self._server.run()
 
+    def start(self) -> None:
+        """Answer requests in a thread of its own, until `close`."""
+        self._thread = threading.Thread(target=self.run, name="upsim-http", daemon=True)
+        self._thread.start()
+
     def close(self) -> None:
         """Stop everything; what was acknowledged is kept."""
         if self._server is not None:
             self._server.task_dispatcher.shutdown(timeout=10)
-            self._server.close()
+            if self._thread is None:
+                self._server.close()
+            else:  # sockets are closed by the thread that waits for them, which ends when none is left
+                self._server.trigger.pull_trigger(self._hang_up)
+                self._thread.join()
         self._pools.close()
         self._store.close()
+
+    def _hang_up(self) -> None:
+        for channel in list(self._server.active_channels.values()):
+            channel.handle_close()
+        self._server.close()
 
     def _logins(self, beginning: fixture.Fixture) -> tuple[Login, ...]:
         accounts = {account.id: account for account in self._store.list_accounts(DEFAULT)}
