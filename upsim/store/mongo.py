@@ -12,16 +12,18 @@ several, by the order in which it does:
   So no quota is passed and no default doubled or lost between two requests, or by a process that dies.
 * `workers`: one document each. A deleted profile leaves a forward in the holdings, in the same change: from then on its
   workers are read as being on the target, whatever their own documents say, until those have followed.
-* `hits`, `numbers`: counters, changed by one operation.
+* `hits`, `numbers`, `journal` with `journal_ends`: counters, changed by one operation, and what they number.
 
-Writes are acknowledged by a majority, from the journal, unless the URL says otherwise; reads go to the primary.
+Writes are acknowledged by a majority, from the journal, unless the URL says otherwise; those of hits and of upsim's own
+journal by one server. Reads go to the primary.
 
 What one server without transactions cannot do here, plainly:
 
-* `assign_workers` and `add_workers` check all before they change any, but another reader may see a part while they
-  run, and a process that dies in the middle leaves a part; the same call again completes it.
+* `assign_workers`, `change_workers` and `add_workers` are refused whole, but while they write another reader may see a
+  part, and a process that dies in the middle leaves a part. An assignment called again completes it.
 * A page of workers and its total are two questions: where workers come or go between them, they may differ by those.
-* A copy made while others write to its source holds each of their calls whole, except the two above.
+* A copy made while others write to its source holds each of their calls whole, except those three.
+* A reader that is overtaken by two resets of its world may find nothing where it looks.
 * A process that dies while it creates, copies or deletes a world leaves documents that no world points to. Nobody sees
   them; they take room until the database is dropped.
 * An account's pools and profiles together have to fit into one document of 16 MB: about 30,000.
