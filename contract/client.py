@@ -22,6 +22,7 @@ TIMEOUT_S: Final = 15.0
 """The vendor's client waits as long."""
 WINDOW_S: Final = 60
 TRIES: Final = 4
+MOMENT_S: Final = 0.01
 LOST_AFTER: Final = 3
 """So many calls without an answer one after another, and the target counts as gone."""
 UNSENT: Final = object()
@@ -125,6 +126,13 @@ class Client:
         self._waiting(seconds)
         self._sleep(seconds)
         self.waited_s += seconds
+
+    def moment(self) -> None:
+        """Let the target's clock show another time than it does now."""
+        if self.control is not None:
+            self.control.advance(MOMENT_S)
+        else:
+            self._sleep(MOMENT_S)
 
     def budget(self, user: str) -> Budget | None:
         """What the user has left, where it is known."""

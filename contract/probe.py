@@ -43,6 +43,7 @@ class Probe:
         self.tag = f"{NAME}-{run}"
         self._serial = 0
         self._undo: list[tuple[str, Callable[[], bool]]] = []
+        self._stuck: list[tuple[str, Callable[[], bool]]] = []
         self._surveys: dict[tuple[str, str], list[dict[str, Any]]] = {}
         self.secrets: list[str] = [key.secret for key in (*self.settings.keys.values(), *self.settings.limited)]
 
@@ -299,15 +300,20 @@ class Probe:
             raise Blocked(f"{algorithm} has no default profile")
         self._undo.append((f"default profile {found[0]}", lambda: self._plain("set_default_profile", found[0]).ok))
 
-    def put_back(self) -> list[str]:
-        """Undo everything, last first; what could not be undone is returned."""
-        left: list[str] = []
+    def put_back(self) -> None:
+        """Undo everything, last first. What cannot be undone now is kept for `left_behind`."""
         while self._undo:
-            what, undo = self._undo.pop()
-            if not undo():
-                left.append(what)
+            what, undo = self._undo[-1]
+            done = undo()
+            # Only now: interrupted in the middle, it is tried again.
+            self._undo.pop()
+            if not done:
+                self._stuck.append((what, undo))
         self._surveys.clear()
-        return left
+
+    def left_behind(self) -> list[str]:
+        """Try once more what could not be undone; what is left then."""
+        return [what for what, undo in self._stuck if not undo()]
 
     @contextmanager
     def during(self, one: Scenario) -> Iterator[None]:

@@ -152,12 +152,9 @@ def run(
             _save(plan, ledger, client.settings.url, done)
     except KeyboardInterrupt:
         outcome.interrupted = True
-        outcome.left_behind += probe.put_back()
-        # What was being made when the key was pressed may not have been noted yet.
-        outcome.left_behind += _swept(probe)
     except TargetLost as error:
         outcome.lost = f"the target does not answer any more: {error}"
-        outcome.left_behind += _swept(probe)
+    outcome.left_behind = _tidy(probe, sweep=outcome.interrupted or bool(outcome.lost))
     _close(ledger, plan)
     if plan.state is not None and not outcome.interrupted and not outcome.lost:
         plan.state.unlink(missing_ok=True)
@@ -178,23 +175,20 @@ def _run_one(probe: Probe, one: Scenario, outcome: Outcome) -> None:
             reason = f"the answers have another form than expected ({type(error).__name__}: {error})"
             outcome.cut_short[one.name] = reason
         finally:
-            # On Ctrl-C and on a lost target too: what was made goes, as far as the target answers.
-            outcome.left_behind += _put_back(probe)
+            # On Ctrl-C too: what was made goes.
+            probe.put_back()
     _excuse(ledger, [name for name in one.clauses if ledger.findings[name].observations == before[name]], reason)
 
 
-def _put_back(probe: Probe) -> list[str]:
+def _tidy(probe: Probe, *, sweep: bool) -> list[str]:
+    """Take away what is still there; what could not be taken."""
     try:
-        return probe.put_back()
-    except TargetLost as error:
-        return [f"unknown: {error}"]
-
-
-def _swept(probe: Probe) -> list[str]:
-    try:
-        return probe.sweep()
+        probe.put_back()
+        # What was being made when a run was stopped may not have been noted yet: it is found by its name.
+        left = probe.sweep() if sweep else []
+        return probe.left_behind() + left
     except (TargetLost, Blocked) as error:
-        return [f"names beginning with {probe.tag} may be left: {error}"]
+        return [f"pools and profiles whose names begin with {probe.tag} ({error})"]
 
 
 def _excuse(ledger: Ledger, names: Iterable[str], reason: str) -> None:

@@ -120,7 +120,7 @@ def scopes(probe: Probe) -> None:
             probe.expect("auth.scope-suffices", allowed, f"{operation.scope} opens {operation.id}", "", reply)
 
 
-@scenario("order.scope-before-validation", needs=("limited",), cost=4)
+@scenario("order.scope-before-validation", needs=("limited",), writes=True, cost=4)
 def scope_before_validation(probe: Probe) -> None:
     """Sends bad parameters and bad bodies with a key that lacks the scope."""
     for operation, identity, raw in (

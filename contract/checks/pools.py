@@ -156,7 +156,7 @@ def changing_a_pool(probe: Probe) -> None:
     def put(**changes: Any) -> tuple[Reply, bool]:
         """Change the pool a little later; whether it was tested."""
         nonlocal checked
-        _moment(probe)
+        probe.client.moment()
         reply = probe.call("update_pool", identity, body=changes)
         before, checked = checked, _checked(read(probe, identity))
         return reply, before != checked
@@ -215,12 +215,6 @@ def _retests(probe: Probe, identity: str, put: Any) -> None:
         probe.expect("pools.update.retests", unwell, f"a test that fails at {stage}", "", reply)
         right = reply.status == 400 and stage in reply.error and after == before
         probe.expect("pools.update.failed-test", right, f"400 that names {stage}, nothing saved", "", reply)
-
-
-def _moment(probe: Probe) -> None:
-    """Let a moment of the target's time go by, so that times differ."""
-    if probe.client.control is not None:
-        probe.client.control.advance(0.01)
 
 
 def _checked(pool: dict[str, Any]) -> object:
@@ -362,7 +356,7 @@ def testing_a_saved_pool(probe: Probe) -> None:
     name = probe.home()
     pool = probe.make_pool(name)
     other = {"algorithm": name, "host": "127.0.0.1", "port": 1, "username": "u"}
-    _moment(probe)
+    probe.client.moment()
     reply = probe.call("test_pool", body={"pool_id": pool["_id"], **other})
     right = reply.ok and reply.body.get("pool_id") == pool["_id"] and reply.body.get("success") is True
     probe.expect("pools.test.body", right, "pool_id decides what is tested", "", reply)
@@ -397,7 +391,7 @@ def _flaky(probe: Probe, algorithm: str) -> None:
     for _ in range(6):
         if identity is None or len(seen) == 2:
             break
-        _moment(probe)
+        probe.client.moment()
         reply = probe.call("test_pool", body={"pool_id": identity})
         health = read(probe, identity).get("health", {})
         shown = (health.get("status"), health.get("consecutive_failures"))
@@ -418,7 +412,7 @@ def _unhealthy(probe: Probe) -> None:
     """A pool that is unhealthy: tested again it fails once more, or is well again; either way its health says so."""
     sick = [one for one in probe.pools() if one["health"]["status"] == "unhealthy"]
     for before in sick[:3]:
-        _moment(probe)
+        probe.client.moment()
         reply = probe.call("test_pool", body={"pool_id": before["_id"]})
         health = read(probe, before["_id"]).get("health", {})
         failures = health.get("consecutive_failures")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from ..client import TargetLost
 from ..probe import Blocked, Probe
 from ..registry import scenario
 
@@ -17,7 +18,10 @@ def meanwhile(change: Callable[[], None], look: Callable[[], None]) -> None:
 
     def looking() -> None:
         while not done.is_set():
-            look()
+            try:
+                look()
+            except TargetLost:
+                return  # the thread that changes things meets it too, and says so
 
     reader = threading.Thread(target=looking, daemon=True)
     reader.start()

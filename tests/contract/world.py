@@ -52,12 +52,28 @@ def judged(
     make: Callable[[Callable[[], float]], Second] = Second,
     wrap: Callable[[Any], Any] = lambda app: app,
     given: Settings | None = None,
+    *,
+    control: bool = True,
 ) -> Outcome:
-    """A run against the second implementation, or one made or wrapped otherwise."""
+    """A run against the second implementation, or one made or wrapped otherwise.
+
+    Args:
+        control: whether the run may move the clock; if not it waits, which moves the clock just as well.
+    """
     clock = Clock()
-    app = wrap(make(clock.now))
-    client = Client(given or settings(), transport=httpx.WSGITransport(app), control=clock)
+    client = client_of(wrap(make(clock.now)), clock, given, control=control)
     try:
         return run(client, plan)
     finally:
         client.close()
+
+
+def client_of(app: Any, clock: Clock, given: Settings | None = None, *, control: bool = True) -> Client:
+    """A client of an application in this process."""
+    return Client(
+        given or settings(),
+        transport=httpx.WSGITransport(app),
+        control=clock if control else None,
+        sleep=clock.advance,
+        wall=clock.now,
+    )
