@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import NotFound
-from werkzeug.routing import Map
+from werkzeug.routing import BaseConverter, Map
 
 from upsim.clock import Clock
 from upsim.spec import Operation, Spec
@@ -42,15 +43,40 @@ def _check_path() -> None:
 
 
 def add_operations(app: Flask, spec: Spec, handlers: Mapping[str, Any], view: Callable[[Operation, Any], View]) -> None:
-    """Make each operation of the spec a route, answered by the handler of its operationId."""
+    """Make each operation of the spec a route, answered by the handler of its operationId.
+
+    A path the spec names is never taken for another with a parameter, whatever the method.
+    """
+    app.url_map.converters["segment"] = _Segment
+    paths = {operation.path for operation in spec.operations}
     for operation in spec.operations:
         app.add_url_rule(
-            operation.rule,
+            _rule(operation.path, paths),
             endpoint=operation.id if operation.scope else f"control.{operation.id}",
             view_func=view(operation, handlers[operation.id]),
             methods=[operation.method],
             provide_automatic_options=False,
         )
+
+
+class _Segment(BaseConverter):
+    """One part of a path: anything but the words that stand in its place in other paths."""
+
+    def __init__(self, url_map: Map, *reserved: str) -> None:
+        super().__init__(url_map)
+        if reserved:
+            self.regex = rf"(?!(?:{'|'.join(map(re.escape, reserved))})\Z)[^/]+"
+
+
+def _rule(path: str, paths: Collection[str]) -> str:
+    """The path as Flask writes it."""
+    parent, _, last = path.rpartition("/")
+    if not last.startswith("{"):
+        return path.replace("{", "<").replace("}", ">")
+    siblings = (other.rpartition("/") for other in paths)
+    reserved = sorted(word for above, _, word in siblings if above == parent and not word.startswith("{"))
+    words = ", ".join(f"'{word}'" for word in reserved)
+    return f"{parent.replace('{', '<').replace('}', '>')}/<segment({words}):{last[1:-1]}>"
 
 
 def add_document(app: Flask, spec: Spec, path: str) -> None:
