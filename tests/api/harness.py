@@ -146,7 +146,7 @@ def judge(method: str, path: str, answer: Answer) -> None:
         assert_error_shape(answer)
     elif operation is not None:
         assert answer.headers["Content-Type"] == "application/json"
-    if operation is not None:
+    if operation is not None and answer.status not in (405, 413):  # which are of all operations, by rule
         checks = _schemas()[operation]
         assert answer.status in checks, f"{method} {path} answered {answer.status}, which the spec does not name"
         if method != "HEAD":
