@@ -155,7 +155,7 @@ class StoreUnavailable(UpsimError):
     """The database does not answer; nothing was acknowledged."""
 
     def __init__(self, detail: str) -> None:
-        super().__init__(f"The store does not answer, nothing was changed: {detail}. Try again shortly.")
+        super().__init__(f"The store does not answer, nothing was acknowledged: {detail}. Try again shortly.")
 
 
 class ConfigError(UpsimError):
