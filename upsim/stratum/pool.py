@@ -257,13 +257,18 @@ class SimulatedPool:
         seat.tally.add(verdict, now)
         if verdict.code not in (RejectCode.UNAUTHORIZED, RejectCode.NOT_SUBSCRIBED):
             # Names nobody logged in with get no account: anyone could fill the books with them.
-            worker = self.workers.setdefault(submission.worker, Tally(self.algorithm))
-            worker.add(verdict, now)
-            if len(self.workers) > MAX_WORKERS:
-                self.workers.popitem(last=False)
+            self._worker(submission.worker).add(verdict, now)
         if verdict.accepted and seat.vardiff is not None:
             seat.vardiff.share()
         self._watcher.judged(seat, submission, verdict)
+
+    def _worker(self, name: str) -> Tally:
+        known = self.workers.get(name)
+        if known is None:
+            known = self.workers[name] = Tally(self.algorithm)
+            if len(self.workers) > MAX_WORKERS:
+                self.workers.popitem(last=False)
+        return known
 
     def _unasked(self, seat: Seat, session: PoolSession, now: Instant, output: Output) -> None:
         """What some pools do right after the first job."""

@@ -21,6 +21,7 @@ MAX_LINE_BYTES: Final = 65_536
 """Longest line either side reads. Real pools stop between 1 KB and 100 KB; real jobs stay below 16 KB."""
 
 _CLIP: Final = 60
+_HEX_DIGITS: Final = frozenset("0123456789abcdefABCDEF")
 
 
 class RejectCode(IntEnum):
@@ -114,6 +115,11 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
+# Made once: json.loads and json.dumps make a new one for each line.
+_DECODER: Final = json.JSONDecoder(parse_constant=_no_constant)
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
+
+
 def decode(line: bytes) -> dict[str, Json]:
     """Read a line as a JSON object.
 
@@ -121,7 +127,7 @@ def decode(line: bytes) -> dict[str, Json]:
         NotStratum: if it is anything else, broken UTF-8, NaN and bottomless nesting included.
     """
     try:
-        value = json.loads(line.decode("utf-8"), parse_constant=_no_constant)
+        value = _DECODER.decode(line.decode("utf-8"))
     except (ValueError, RecursionError):
         raise NotStratum(line) from None
     if not isinstance(value, dict):
@@ -131,7 +137,7 @@ def decode(line: bytes) -> dict[str, Json]:
 
 def encode(message: Mapping[str, Json]) -> bytes:
     """Write a message as one line, line end included."""
-    return json.dumps(message, separators=(",", ":")).encode("ascii") + b"\n"
+    return _ENCODER.encode(message).encode("ascii") + b"\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +213,7 @@ def is_hex(text: str, digits: int | None = None) -> bool:
     """Whether a text is hex digits, and exactly so many of them where that is asked."""
     if digits is not None and len(text) != digits:
         return False
-    return bool(text) and all(character in "0123456789abcdefABCDEF" for character in text)
+    return bool(text) and _HEX_DIGITS.issuperset(text)
 
 
 def unprefixed(text: str) -> str:
