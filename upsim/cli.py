@@ -66,9 +66,14 @@ def main() -> None:
 def _with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
     for setting in reversed(settings()):
         default = spoken(setting)
+        # A switch may be given alone: --sandbox is --sandbox on.
+        alone: dict[str, Any] = (
+            {"is_flag": False, "flag_value": "on"} if setting.metadata["metavar"] == "on|off" else {}
+        )
         command = click.option(
             flag(setting),
             setting.name,
+            **alone,
             metavar=setting.metadata["metavar"],
             help=f"{setting.metadata['meaning']}{f' Default: {default}.' if default else ''} [{variable(setting)}]",
         )(command)

@@ -124,6 +124,14 @@ class Config:
     admin_token: str | None = _setting(
         None, "TOKEN", _text, "What the control plane asks for; beyond loopback one is made where none is given."
     )
+    sandbox: bool = _setting(
+        False,
+        "on|off",
+        _switch,
+        "on: a public demonstration. Every visitor gets a private world for a while, and no other world is open.",
+    )
+    sandbox_worlds: int = _setting(200, "N", _number(1, 100_000), "Visitors' worlds a public sandbox has at one time.")
+    sandbox_minutes: int = _setting(120, "N", _number(1, 44_640), "How long a visitor's world lives, in minutes.")
     threads: int = _setting(8, "N", _number(1, 256), "Requests answered at the same time.")
     access_log: bool = _setting(False, "on|off", _switch, "on: one line a call on standard error.")
 
@@ -166,6 +174,8 @@ def configure(flags: Mapping[str, str | None], environ: Mapping[str, str]) -> Co
                 except ValueError as error:
                     raise ConfigError(f"{source}={text}: {error}.") from error
                 break
+    if values.get("sandbox") and values.get("pool_network") == "real":
+        raise ConfigError("pool-network=real: a public sandbox connects nowhere, so that nobody reaches out through it.")
     return Config(**values)
 
 

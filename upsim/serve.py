@@ -14,22 +14,29 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from flask import Flask
+from flask import Flask, Request
 
 from upsim import fixture
 from upsim.api import app as api
+from upsim.api.admission import client_address
 from upsim.clock import Clock, SystemClock
 from upsim.config import Config
 from upsim.control import app as control
-from upsim.control.app import Controls
+from upsim.control.call import Controls
+from upsim.dashboard import app as dashboard
+from upsim.dashboard.sandbox import Sandbox, nowhere_real
 from upsim.documents import write_atomically
 from upsim.errors import ConfigError
 from upsim.ids import digest_of, new_token
+from upsim.look import look
 from upsim.pools import OpenPort, Pools, behaviour_summaries
+from upsim.rules.faults import MAX_LATENCY_MS
+from upsim.rules.fleets import summands
 from upsim.rules.magic import is_magic
 from upsim.rules.worlds import DEFAULT, open_default
 from upsim.store.factory import open_store
@@ -65,22 +72,42 @@ class Server:
         Raises:
             ConfigError: a setting cannot be used.
         """
+        if config.sandbox:  # nobody may hold many threads for long, and there are more of them
+            config = replace(config, pool_timeout=min(config.pool_timeout, 2.0), threads=max(config.threads, 32))
         self.config = config
         beginning = fixture.load(config.fixture)
-        self._store = open_store(config.store)
+        self._store = open_store(config.store, summands)
         try:
             wall = wall or SystemClock()
             self._pools = Pools(config, self._store, wall)
-            self.universe = Universe(self._store, test_pool or self._pools.test, wall, config.fixture, config.seed)
+            tester = test_pool or self._pools.test
+            self.universe = Universe(
+                self._store, nowhere_real(tester) if config.sandbox else tester, wall, config.fixture, config.seed
+            )
             open_default(self.universe, beginning, config.seed)
-            self.admin_token = config.admin_token or (None if is_loopback(config.host) else new_token())
+            trusted = is_loopback(config.host) and not config.sandbox
+            self.admin_token = config.admin_token or (None if trusted else new_token())
             self.app: Flask = create_app(wall if config.access_log else None)
+            visits = None
+            if config.sandbox:
+                visits = Sandbox(self.universe, config.sandbox_worlds, config.sandbox_minutes)
+                visits.install(self.app)  # before the API: it sees each call first
             api.install(self.app, self.universe, config)
-            control.install(self.app, self.universe, Controls(self.admin_token, behaviour_summaries))
+            controls = Controls(
+                self.admin_token,
+                behaviour_summaries,
+                look=partial(look, self.app),
+                logins=self._known_keys,
+                visits=visits,
+                max_latency_ms=visits.max_latency_ms if visits else MAX_LATENCY_MS,
+                address_of=partial(_address_of, config.trusted_proxy),
+            )
+            control.install(self.app, self.universe, controls)
+            dashboard.install(self.app)
         except BaseException:
             self._store.close()
             raise
-        self.logins = self._logins(beginning)
+        self.logins = () if config.sandbox else self._logins(beginning)
         self.pool_ports: list[OpenPort] = []
         self._server: Any = None
         self._thread: threading.Thread | None = None
@@ -146,6 +173,12 @@ class Server:
             channel.handle_close()
         self._server.close()
 
+    def _known_keys(self) -> list[dict[str, Any]]:
+        return [
+            {"account": login.account, "tier": login.tier, "key": login.key, "scopes": list(login.scopes)}
+            for login in self.logins
+        ]
+
     def _logins(self, beginning: fixture.Fixture) -> tuple[Login, ...]:
         accounts = {account.id: account for account in self._store.list_accounts(DEFAULT)}
         keys = {key.digest: key for key in self._store.list_keys(DEFAULT) if key.revoked_at is None}
@@ -172,6 +205,10 @@ def serve(config: Config, announce: Callable[[Server, str], None]) -> None:
         server.run()
     finally:
         server.close()
+
+
+def _address_of(trusted: Sequence[str], request: Request) -> str:
+    return client_address(request.remote_addr or "", request.headers.getlist("X-Forwarded-For"), trusted)
 
 
 def _write_ready_file(server: Server, url: str) -> None:

@@ -43,6 +43,11 @@ def change_account(call: ControlCall) -> Reply:
     return Reply(render.account(accounts.set_tier(call.world, call.path["account"], Tier(call.body["tier"]))))
 
 
+def look(call: ControlCall) -> Reply:
+    world = call.world
+    return call.look(world, accounts.require_account(world, call.path["account"]), call.query["call"])
+
+
 def list_keys(call: ControlCall) -> Reply:
     return Reply({"data": [render.key(key) for key in accounts.list_keys(call.world, call.path["account"])]})
 
@@ -54,6 +59,7 @@ def create_key(call: ControlCall) -> Reply:
         scopes=[Scope(scope) for scope in body.get("scopes", tuple(Scope))],
         addresses=body.get("addresses", ()),
         expires_at=instant("expires_at", body["expires_at"]) if "expires_at" in body else None,
+        beyond_quota=body["beyond_quota"],
     )
     issued = accounts.create_key(call.world, call.path["account"], wish)
     return Reply(render.issued(issued), HTTPStatus.CREATED)

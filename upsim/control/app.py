@@ -6,14 +6,13 @@ Its prefix is one that the simulated service can never own. No API key opens it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
 from flask import Flask, Response, request
 
-from upsim.control import accounts, effects, guard, worlds
-from upsim.control.call import ControlCall
+from upsim.control import about, accounts, effects, guard, worlds
+from upsim.control.call import ControlCall, Controls
 from upsim.errors import UpsimError
 from upsim.spec import CONTROL, Operation
 from upsim.web import errors, params
@@ -28,6 +27,8 @@ Handler = Callable[[ControlCall], Reply]
 HANDLERS: Final[Mapping[str, Handler]] = {
     handler.__name__: handler
     for handler in (
+        about.get_about,
+        about.create_visit,
         worlds.get_health,
         worlds.get_magic,
         worlds.list_worlds,
@@ -46,6 +47,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
         accounts.list_accounts,
         accounts.create_account,
         accounts.change_account,
+        accounts.look,
         accounts.list_keys,
         accounts.create_key,
         accounts.revoke_key,
@@ -66,30 +68,17 @@ HANDLERS: Final[Mapping[str, Handler]] = {
 """What answers each operation, by operationId."""
 
 
-@dataclass(frozen=True, slots=True)
-class Controls:
-    """What the control plane may touch besides the worlds.
-
-    Attributes:
-        token: its admin token; None where any local program may drive it.
-        behaviours: every behaviour a pool can be given, with what it does.
-    """
-
-    token: str | None
-    behaviours: Callable[[], Mapping[str, str]]
-
-
 def install(app: Flask, universe: Universe, controls: Controls) -> None:
     """Put the control plane on the app."""
 
     def admit() -> None:
         if request.path == PREFIX or request.path.startswith(PREFIX + "/"):
-            guard.check(request, controls.token)
+            guard.check(request, controls.token, controls.visits.may_drive if controls.visits else None)
 
     def view(operation: Operation, handler: Handler) -> View:
         def answer(**path: Any) -> Response:
             asked = params.read(operation, path, request)
-            return handler(ControlCall(universe, asked, controls.behaviours)).response()
+            return handler(ControlCall(universe, asked, controls, request)).response()
 
         return answer
 

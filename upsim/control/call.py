@@ -2,13 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from upsim.rules.worlds import require_world
+from flask import Request
+
+from upsim.model import Account
+from upsim.rules.faults import MAX_LATENCY_MS
+from upsim.rules.worlds import NewWorld, require_world
 from upsim.web.params import Input
+from upsim.web.reply import Json, Reply
 from upsim.world import Universe, World
+
+
+class Visits(Protocol):
+    """A public sandbox, as the control plane knows it: visitors drive the worlds they were given, and nothing else."""
+
+    @property
+    def terms(self) -> Json:
+        """What a visitor gets, and for how long."""
+
+    def may_drive(self, request: Request) -> bool:
+        """Whether the call needs no admin token, since it touches a visitor's own world only."""
+
+    def open_world(self, address: str) -> NewWorld:
+        """A private world for the visitor from this address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """What the control plane may touch besides the worlds.
+
+    Attributes:
+        token: its admin token; None where any local program may drive it.
+        behaviours: every behaviour a pool can be given, with what it does.
+        look: what a GET under /v1 would answer an account.
+        logins: the default world's accounts with keys that are known to all.
+        visits: the public sandbox, where this is one.
+        max_latency_ms: how long a fault may make an answer wait.
+        address_of: where a request comes from.
+    """
+
+    token: str | None
+    behaviours: Callable[[], Mapping[str, str]]
+    look: Callable[[World, Account, str], Reply]
+    logins: Callable[[], Sequence[Json]] = tuple
+    visits: Visits | None = None
+    max_latency_ms: int = MAX_LATENCY_MS
+    address_of: Callable[[Request], str] = lambda asked: asked.remote_addr or ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,17 +58,23 @@ class ControlCall:
     """One well-formed call of the control plane.
 
     Attributes:
-        list_behaviours: says every behaviour a pool can be given, with what it does.
+        asked: the request as it came.
     """
 
     universe: Universe
     input: Input
-    list_behaviours: Callable[[], Mapping[str, str]]
+    controls: Controls
+    asked: Request
 
     @property
     def behaviours(self) -> Mapping[str, str]:
         """Every behaviour a pool can be given, with what it does."""
-        return self.list_behaviours()
+        return self.controls.behaviours()
+
+    @property
+    def look(self) -> Callable[[World, Account, str], Reply]:
+        """What a GET under /v1 would answer an account."""
+        return self.controls.look
 
     @property
     def path(self) -> Mapping[str, Any]:

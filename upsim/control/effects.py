@@ -11,7 +11,7 @@ from upsim.control.call import ControlCall
 from upsim.control.times import duration_ms
 from upsim.errors import InvalidInput
 from upsim.rules import behaviours, faults, journal
-from upsim.rules.faults import MAX_LATENCY_MS, Fault
+from upsim.rules.faults import Fault
 from upsim.rules.journal import Expectation
 from upsim.store.base import EntryFilter
 from upsim.web.reply import Reply
@@ -32,7 +32,7 @@ def add_fault(call: ControlCall) -> Reply:
         account=body.get("account"),
         status=body["status"],
         body=body.get("body"),
-        latency_ms=_latency(body.get("latency", 0)),
+        latency_ms=_latency(body.get("latency", 0), call.controls.max_latency_ms),
         times=body.get("times"),
         share=body["share"],
         after=body["after"],
@@ -104,11 +104,11 @@ def _behaviours(call: ControlCall, world: World) -> dict[str, Any]:
     }
 
 
-def _latency(value: Any) -> tuple[int, int]:
+def _latency(value: Any, at_most: int) -> tuple[int, int]:
     bounds = value if isinstance(value, list) else [value, value]
     least, most = (duration_ms("latency", bound) for bound in bounds)
-    if not 0 <= least <= most <= MAX_LATENCY_MS:
-        raise InvalidInput("latency", f"must be from 0 to {MAX_LATENCY_MS // 1000} seconds, the least before the most.")
+    if not 0 <= least <= most <= at_most:
+        raise InvalidInput("latency", f"must be from 0 to {at_most // 1000} seconds, the least before the most.")
     return least, most
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from flask import Request
@@ -32,8 +33,11 @@ class ForeignOrigin(UpsimError):
         super().__init__(f"The control plane refuses calls from other origins ({what}).")
 
 
-def check(request: Request, token: str | None) -> None:
+def check(request: Request, token: str | None, may_drive: Callable[[Request], bool] | None = None) -> None:
     """Let the request pass, or refuse it.
+
+    Args:
+        may_drive: says which calls of visitors need no token, in a public sandbox.
 
     Raises:
         ForeignOrigin: it comes from a page of another origin, or by a name that is not this server's.
@@ -49,10 +53,17 @@ def check(request: Request, token: str | None) -> None:
         if not _is_local(request.host):
             raise ForeignOrigin(f"Host: {request.host[:100]}; without a token, reach it as 127.0.0.1 or localhost")
         return
+    if may_drive is not None and may_drive(request):
+        return
+    if not holds_token(request, token):
+        raise TokenMissing
+
+
+def holds_token(request: Request, token: str) -> bool:
+    """Whether the request carries the admin token."""
     scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
     given = request.headers.get("X-Upsim-Token") or (credentials if scheme.lower() == "bearer" else "")
-    if not hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), token.encode()):
-        raise TokenMissing
+    return hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), token.encode())
 
 
 def _is_local(host: str) -> bool:

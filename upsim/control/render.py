@@ -6,10 +6,10 @@ from upsim.clock import ClockState, Instant, iso
 from upsim.model import Account, ApiKey, JournalEntry, WorldRecord
 from upsim.rules import behaviours, faults
 from upsim.rules.faults import Fault
-from upsim.rules.worlds import IssuedKey, snapshot_name
+from upsim.rules.worlds import IssuedKey, NewWorld, snapshot_name
 from upsim.store.base import Span, WorkerFilter
 from upsim.web.reply import Json
-from upsim.world import World
+from upsim.world import Universe, World
 
 
 def world(record: WorldRecord, wall: Instant) -> Json:
@@ -23,6 +23,17 @@ def world(record: WorldRecord, wall: Instant) -> Json:
         "expires_at": None if record.expires_at is None else iso(record.expires_at),
         "caps": record.options.get("caps") or {},
         "options": {"caller_address": bool(record.options.get("caller_address"))},
+    }
+
+
+def new_world(universe: Universe, made: NewWorld) -> Json:
+    """A world that was just made, with its keys, this once."""
+    return {
+        **world(made.record, universe.wall.now()),
+        "accounts": [
+            {**account(one), "keys": [issued(key) for key in made.keys if key.key.account_id == one.id]}
+            for one in universe.store.list_accounts(made.record.id)
+        ],
     }
 
 

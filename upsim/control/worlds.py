@@ -47,21 +47,7 @@ def create_world(call: ControlCall) -> Reply:
         made = portable.load_world(call.universe, wish, body["snapshot"])
     else:
         made = worlds.create_world(call.universe, wish)
-    world = call.universe.world(made.record)
-    accounts = world.store.list_accounts(world.id)
-    return Reply(
-        {
-            **render.world(made.record, call.universe.wall.now()),
-            "accounts": [
-                {
-                    **render.account(account),
-                    "keys": [render.issued(key) for key in made.keys if key.key.account_id == account.id],
-                }
-                for account in accounts
-            ],
-        },
-        HTTPStatus.CREATED,
-    )
+    return Reply(render.new_world(call.universe, made), HTTPStatus.CREATED)
 
 
 def get_world(call: ControlCall) -> Reply:
