@@ -175,7 +175,7 @@ def configure(flags: Mapping[str, str | None], environ: Mapping[str, str]) -> Co
                     raise ConfigError(f"{source}={text}: {error}.") from error
                 break
     if values.get("sandbox") and values.get("pool_network") == "real":
-        raise ConfigError("pool-network=real: a public sandbox connects nowhere, so that nobody reaches out through it.")
+        raise ConfigError("pool-network=real: a public sandbox connects nowhere: nobody reaches out through it.")
     return Config(**values)
 
 
