@@ -43,13 +43,18 @@ DIGEST_LENGTH = 64
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """All that a fixture puts into a world."""
+    """All that is in a world.
+
+    Attributes:
+        numbers: of each named sequence that was begun, the number given last.
+    """
 
     accounts: Sequence[Account] = ()
     keys: Sequence[ApiKey] = ()
     pools: Sequence[Pool] = ()
     profiles: Sequence[Profile] = ()
     workers: Iterable[Worker] = ()
+    numbers: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from upsim.store.mongo_values import entry_doc, read_entry
 _TRIM_EVERY = 128
 """How many entries a journal may run over before what is too old is deleted: one deletion for many."""
 
-_JOURNAL = "journal"
+JOURNAL = "journal"
 """The numbered sequence that remembers the last entry of a journal that was cleared."""
 
 
@@ -107,7 +107,7 @@ class Tallies(Linked):
         last = self._last_seq(token)
         if last:
             # Kept with the content too: a copy's journal goes on behind it.
-            numbered = {"_id": f"{token}/{_JOURNAL}", "content": token}
+            numbered = {"_id": f"{token}/{JOURNAL}", "content": token}
             self._numbers.update_one(numbered, {"$set": {"value": last}}, upsert=True)
         self._journal.delete_many({"content": token, "seq": {"$lte": last}})
 
@@ -127,7 +127,7 @@ class Tallies(Linked):
         end = self._journal_ends.find_one({"_id": token})
         if end is not None:
             return int(end["last"])
-        cleared = self._numbers.find_one({"_id": f"{token}/{_JOURNAL}"})
+        cleared = self._numbers.find_one({"_id": f"{token}/{JOURNAL}"})
         return int(cleared["value"]) if cleared else 0
 
     def _entries(self, world: WorldId, which: EntryFilter) -> Doc:

@@ -16,6 +16,7 @@ from upsim.store.base import Content
 from upsim.store.mongo_holdings import Holdings, in_order, settled
 from upsim.store.mongo_keys import Keys
 from upsim.store.mongo_link import BATCH, Doc, batches, step
+from upsim.store.mongo_tallies import JOURNAL
 from upsim.store.mongo_values import (
     key_doc,
     read_account,
@@ -180,12 +181,16 @@ class Worlds(Keys):
         }
         workers = [settled(worker, held[worker.account_id].forwards) for worker in docs]
         accounts = [read_account(doc) for doc in self._accounts.find({"content": found["content"]})]
+        counted = self._numbers.find({"content": found["content"]}).sort("_id", 1)
+        numbers = {doc["_id"].partition("/")[2]: int(doc["value"]) for doc in counted}
+        numbers.pop(JOURNAL, None)
         return Content(
             accounts=sorted(accounts, key=in_order),
             keys=sorted((read_key(key_id, doc) for key_id, doc in found["keys"].items()), key=in_order),
             pools=sorted((pool for one in held.values() for pool in one.pools.values()), key=in_order),
             profiles=sorted((profile for one in held.values() for profile in one.profiles()), key=in_order),
             workers=sorted(workers, key=in_order),
+            numbers=numbers,
         )
 
     def _put_content(self, token: str, content: Content) -> None:
@@ -200,6 +205,11 @@ class Worlds(Keys):
         for account_id in pools.keys() | profiles.keys():
             holdings = Holdings.of(account_id, pools[account_id], profiles[account_id])
             self._holdings.insert_one(holdings.whole(token))
+        numbers: list[Doc] = [
+            {"_id": f"{token}/{name}", "content": token, "value": value} for name, value in content.numbers.items()
+        ]
+        if numbers:
+            self._numbers.insert_many(numbers)
         for batch in batches(worker_doc(token, worker) for worker in content.workers):
             with self._link.unique(lambda: AlreadyExists("Worker", "of one of these ids")):
                 self._workers.insert_many(batch)

@@ -173,6 +173,11 @@ class SQLiteStore:
                 pools=[rows.read_pool(row) for row in where.page(db, "pools", rows.POOL, everything)[0]],
                 profiles=[_read_profile(row) for row in where.page(db, "profiles p", _PROFILE, everything)[0]],
                 workers=[rows.read_worker(row) for row in where.page(db, "workers", rows.WORKER, everything)[0]],
+                numbers=dict(
+                    db.execute(
+                        "SELECT name, value FROM numbers WHERE world = ? AND name <> 'journal' ORDER BY name", (world,)
+                    )
+                ),
             )
 
     # Accounts and keys
@@ -716,6 +721,8 @@ def _insert_content(db: sqlite3.Connection, world: WorldId, content: Content) ->
         if profile.is_default:
             _point_default(db, world, profile.account_id, profile.algorithm, profile.id)
     _insert_workers(db, world, content.workers)
+    numbers = [(world, name, value) for name, value in content.numbers.items()]
+    db.executemany("INSERT INTO numbers (world, name, value) VALUES (?, ?, ?)", numbers)
 
 
 def _insert_accounts(db: sqlite3.Connection, world: WorldId, accounts: Iterable[Account]) -> None:
