@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 
-from upsim.fleet import Device, Event, EventKind, FleetSums, History, Tally
+from upsim.clock import Instant
+from upsim.fleet import (
+    FEEDS,
+    CellSum,
+    Change,
+    Device,
+    Event,
+    EventKind,
+    FleetSums,
+    History,
+    Snapshot,
+    changes_of,
+    feed_of,
+)
 from upsim.model import Account, Worker
-from upsim.store.base import Span, WorkerFilter
+from upsim.store.sums import Summand
 from upsim.world import World
 
 
@@ -30,8 +45,38 @@ def history_of(worker: Worker) -> History:
     return tuple(Event(at, EventKind(kind), value, profile) for at, kind, value, profile in worker.history)
 
 
+def summands(worker: Worker) -> Iterator[Summand]:
+    """What a worker adds to the sums that the store keeps for its account and algorithm: by cell, and by feed."""
+    for change in changes_of(device_of(worker), history_of(worker)):
+        yield Summand(change.at, change.cell, feed_of(change.cell), change.delta.flat)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSums:
+    """The sums of an account's workers of an algorithm, as the store keeps them."""
+
+    world: World
+    account: Account
+    algorithm: str
+
+    def read(self, cells: Collection[int], since: Instant) -> Snapshot:
+        """See FleetSums."""
+        found = self.world.store.read_sums(self.world.id, self.account.id, self.algorithm, cells, since)
+        feeds = [CellSum()] * FEEDS
+        for feed, numbers in found.groups.items():
+            feeds[feed] = CellSum.from_flat(numbers)
+        return Snapshot(
+            feeds,
+            {cell: CellSum.from_flat(numbers) for cell, numbers in found.places.items()},
+            [Change(at, cell, CellSum.from_flat(numbers)) for at, cell, numbers in found.changes],
+        )
+
+
 def sums_of(world: World, account: Account, algorithm: str) -> FleetSums:
     """The sums of the account's workers of an algorithm."""
-    everyone = Span(0, 1 << 40)
-    found = world.store.list_workers(world.id, account.id, WorkerFilter(algorithm=algorithm), everyone)
-    return Tally.of(algorithm, ((device_of(worker), history_of(worker)) for worker in found.items))
+    return KeptSums(world, account, algorithm)
+
+
+def count_workers(world: World, account: Account, algorithm: str) -> int:
+    """How many workers of the algorithm the account's lists show: those retired and those still to come included."""
+    return world.store.read_sums(world.id, account.id, algorithm, (), world.now()).listed

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from upsim.algorithms import ALGORITHMS
 from upsim.fleet import fleet_reading
 from upsim.model import Account
-from upsim.rules.fleets import sums_of
-from upsim.store.base import PoolCounts, Span, WorkerFilter
+from upsim.rules.fleets import count_workers, sums_of
+from upsim.store.base import PoolCounts
 from upsim.world import World
 
 
@@ -62,7 +62,7 @@ def get_overview(world: World, account: Account) -> Overview:
         if algorithm in mined:
             found = fleet_reading(world.seed, sums_of(world, account, algorithm), now)
             # Those that were retired, or are still to come, are in the lists as offline: so they count here.
-            listed = world.store.list_workers(world.id, account.id, WorkerFilter(algorithm=algorithm), Span(0, 1)).total
+            listed = count_workers(world, account, algorithm)
             blocks.append(Block(algorithm, listed, found.online, counts, found.hashrate))
         else:
             blocks.append(Block(algorithm, 0, 0, counts, 0))

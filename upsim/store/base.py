@@ -36,6 +36,7 @@ from upsim.model import (
     WorldId,
     WorldRecord,
 )
+from upsim.store.sums import Sums
 
 DIGEST_LENGTH = 64
 """Hex characters of a key's digest (SHA-256). A stored digest that is longer opens nothing: it is a hidden copy's."""
@@ -418,6 +419,18 @@ class Store(Protocol):
 
         Raises:
             NotFound: a worker is not the account's.
+        """
+
+    def read_sums(
+        self, world: WorldId, account_id: ObjectId, algorithm: str, places: Collection[int], since: Instant
+    ) -> Sums:
+        """What the account's workers of the algorithm add up to, all of one moment: see the store's Summing.
+
+        It costs what it tells, not the workers.
+
+        Args:
+            places: which places' sums are wanted.
+            since: from when on the changes are wanted.
         """
 
     # The journal

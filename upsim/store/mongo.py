@@ -12,6 +12,7 @@ several, by the order in which it does:
   So no quota is passed and no default doubled or lost between two requests, or by a process that dies.
 * `workers`: one document each. A deleted profile leaves a forward in the holdings, in the same change: from then on its
   workers are read as being on the target, whatever their own documents say, until those have followed.
+* `sums`: what an account's workers add up to: a copy, good for one version of them.
 * `hits`, `numbers`, `journal` with `journal_ends`: counters, changed by one operation, and what they number.
 
 Writes are acknowledged by a majority, from the journal, unless the URL says otherwise; those of hits and of upsim's own

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from upsim.errors import ConfigError, StoreUnavailable
+from upsim.store.sums import Summing, no_sums
 
 if TYPE_CHECKING:
     from pymongo import MongoClient, UpdateOne, WriteConcern
@@ -45,6 +46,7 @@ _INDEXES: tuple[tuple[str, tuple[str, ...], bool], ...] = (
     ("workers", ("content", "account_id", "created_at", "id"), False),
     ("workers", ("content", "account_id", "algorithm", "created_at", "id"), False),
     ("workers", ("content", "profile_id"), False),
+    ("sums", ("content",), False),
     ("journal", ("content", "seq"), False),
     ("hits", ("content",), False),
     ("numbers", ("content",), False),
@@ -162,19 +164,21 @@ class Link:
 class Linked:
     """What the parts of the store share."""
 
-    def __init__(self, url: str) -> None:
-        """Open the database that the URL names and make its indexes.
+    def __init__(self, url: str, summing: Summing = no_sums) -> None:
+        """Open the database that the URL names and make its indexes; `summing` says what a worker adds to sums.
 
         Raises:
             ConfigError: the URL is wrong, or nobody answers there.
         """
         self.url = url
+        self._summing = summing
         self._link = open_link(url)
         self._worlds = self._link.collection("worlds")
         self._digests = self._link.collection("digests")
         self._accounts = self._link.collection("accounts")
         self._holdings = self._link.collection("holdings")
         self._workers = self._link.collection("workers")
+        self._sums = self._link.collection("sums")
         self._numbers = self._link.collection("numbers")
         self._hits = self._link.collection("hits", light=True)
         self._journal = self._link.collection("journal", light=True)

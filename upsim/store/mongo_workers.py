@@ -12,7 +12,8 @@ from upsim.errors import AlreadyExists, NotFound
 from upsim.model import ObjectId, Page, Worker, WorldId
 from upsim.store.base import Span, WorkerFilter, check_assignable
 from upsim.store.mongo_holdings import Forward, Holdings, on_profile, read_forwards, settled
-from upsim.store.mongo_link import Doc, Linked, batches, step
+from upsim.store.mongo_link import Doc, batches, step
+from upsim.store.mongo_sums import KeptSums
 from upsim.store.mongo_values import read_worker, worker_doc
 
 _STAYING = frozenset({"_id", "id", "account_id", "profile_id"})
@@ -22,7 +23,7 @@ _MARKS_KEPT = 8
 """More changes of one worker than can come between a change and its look at what became of it."""
 
 
-class Workers(Linked):
+class Workers(KeptSums):
     """Workers; base.Store says what each method promises."""
 
     @step
@@ -76,13 +77,14 @@ class Workers(Linked):
                 known[worker.account_id].profile(worker.profile_id)
                 yield {**worker_doc(str(content), worker), "added": mark}
 
-        try:
-            for batch in batches(checked()):
-                with self._link.unique(lambda: AlreadyExists("Worker", "of one of these ids")):
-                    self._workers.insert_many(batch)
-        except BaseException:
-            self._workers.delete_many({"content": content, "added": mark})
-            raise
+        with self.changing_workers(content):
+            try:
+                for batch in batches(checked()):
+                    with self._link.unique(lambda: AlreadyExists("Worker", "of one of these ids")):
+                        self._workers.insert_many(batch)
+            except BaseException:
+                self._workers.delete_many({"content": content, "added": mark})
+                raise
         for account_id in known:
             self._holdings.update_one({"_id": f"{content}/{account_id}"}, {"$inc": {"version": 1}})
 
@@ -148,14 +150,15 @@ class Workers(Linked):
         if missing:
             raise NotFound("Worker", *missing)
         forwards = self._forwards(content, account_id)
-        while docs:
-            # All before the first is written: a change that fails leaves every worker as it was.
-            swaps = {doc["_id"]: _swap(doc, change, forwards, mark) for doc in docs}
-            self._link.set_each(self._workers, mine, swaps)
-            # Where another request came between reading and writing, its change is there: begin again on that.
-            docs = [
-                doc for doc in self._link.find_named(self._workers, swaps, mine) if mark not in doc.get("marks", ())
-            ]
+        with self.changing_workers(content):
+            while docs:
+                # All before the first is written: a change that fails leaves every worker as it was.
+                swaps = {doc["_id"]: _swap(doc, change, forwards, mark) for doc in docs}
+                self._link.set_each(self._workers, mine, swaps)
+                # Where another request came between reading and writing, its change is there: begin again on that.
+                docs = [
+                    doc for doc in self._link.find_named(self._workers, swaps, mine) if mark not in doc.get("marks", ())
+                ]
         return len(found)
 
     def _put_back(self, within: Doc, docs: Iterable[Doc]) -> None:

@@ -16,6 +16,7 @@ from upsim.store.base import Content
 from upsim.store.mongo_holdings import Holdings, in_order, settled
 from upsim.store.mongo_keys import Keys
 from upsim.store.mongo_link import BATCH, Doc, batches, step
+from upsim.store.mongo_sums import KeptSums
 from upsim.store.mongo_tallies import JOURNAL
 from upsim.store.mongo_values import (
     key_doc,
@@ -26,9 +27,10 @@ from upsim.store.mongo_values import (
     worker_doc,
     world_text,
 )
+from upsim.store.sums import Ledgers
 
 
-class Worlds(Keys):
+class Worlds(Keys, KeptSums):
     """Worlds and their content; base.Store says what each method promises."""
 
     @step
@@ -119,7 +121,7 @@ class Worlds(Keys):
             raise NotFound("World", source)
         token = _token(target)
         try:
-            self._copy_docs(origin["content"], token)
+            self.copied_sums(origin["content"], token, lambda: self._copy_docs(origin["content"], token))
             dropped = self._point_to(target, token, origin["keys"] if with_keys else None, new_keys, record)
         except BaseException:
             self._drop_content(token)
@@ -210,15 +212,17 @@ class Worlds(Keys):
         ]
         if numbers:
             self._numbers.insert_many(numbers)
-        for batch in batches(worker_doc(token, worker) for worker in content.workers):
+        ledgers = Ledgers(self._summing)
+        for batch in batches(worker_doc(token, worker) for worker in ledgers.adding(content.workers)):
             with self._link.unique(lambda: AlreadyExists("Worker", "of one of these ids")):
                 self._workers.insert_many(batch)
+        self.put_sums(token, ledgers)
 
     def _drop_content(self, *tokens: str | None) -> None:
         named = [token for token in tokens if token]
         if named:
             passing = (self._hits, self._journal, self._journal_ends)
-            for collection in (self._accounts, self._holdings, self._workers, self._numbers, *passing):
+            for collection in (self._accounts, self._holdings, self._workers, self._sums, self._numbers, *passing):
                 collection.delete_many({"content": {"$in": named}})
 
 

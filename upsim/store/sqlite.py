@@ -50,6 +50,8 @@ from upsim.store.base import (
     check_holdable,
 )
 from upsim.store.sqlite_engine import Engine
+from upsim.store.sqlite_sums import add_sums, find_sums
+from upsim.store.sums import Ledgers, Summing, Sums, no_sums
 
 _TRIM_EVERY = 128
 """How many entries a journal may run over before what is too old is deleted: one deletion for many."""
@@ -65,13 +67,14 @@ _EVERYTHING = (*rows.COPIED, "keys", *rows.PASSING)
 class SQLiteStore:
     """See base.Store, whose promises these methods keep and whose words are not repeated here."""
 
-    def __init__(self, url: str, path: Path | None) -> None:
-        """Open the database and make its tables where they are missing.
+    def __init__(self, url: str, path: Path | None, summing: Summing = no_sums) -> None:
+        """Open the database and make its tables where they are missing; `summing` says what a worker adds to sums.
 
         Raises:
             ConfigError: the file cannot be opened or is no database.
         """
         self.url = url
+        self._summing = summing
         self._engine = Engine(path)
         self._engine.create(rows.SCHEMA)
 
@@ -91,7 +94,9 @@ class SQLiteStore:
                 raise AlreadyExists("World", record.id) from error
             # What calls under way wrote while an earlier world of this id was deleted is not this one's.
             _delete_content(db, record.id, _EVERYTHING)
-            _insert_content(db, record.id, content)
+            ledgers = Ledgers(self._summing)
+            _insert_content(db, record.id, replace(content, workers=ledgers.adding(content.workers)))
+            add_sums(db, record.id, ledgers)
 
     def get_world(self, world: WorldId) -> WorldRecord | None:
         with self._engine.read() as db:
@@ -508,7 +513,9 @@ class SQLiteStore:
                         known.add(home)
                     yield worker
 
-            _insert_workers(db, world, checked())
+            ledgers = Ledgers(self._summing)
+            _insert_workers(db, world, ledgers.adding(checked()))
+            add_sums(db, world, ledgers)
 
     def change_workers(
         self,
@@ -530,8 +537,16 @@ class SQLiteStore:
             if missing:
                 raise NotFound("Worker", *missing)
             db.executemany("DELETE FROM workers WHERE world = ? AND id = ?", ((world, one) for one in known))
-            _insert_workers(db, world, map(change, workers))
+            ledgers = Ledgers(self._summing)
+            _insert_workers(db, world, ledgers.adding(map(change, ledgers.adding(workers, -1))))
+            add_sums(db, world, ledgers)
         return len(known)
+
+    def read_sums(
+        self, world: WorldId, account_id: ObjectId, algorithm: str, places: Collection[int], since: Instant
+    ) -> Sums:
+        with self._engine.read(snapshot=True) as db:
+            return find_sums(db, (world, account_id, algorithm), places, since)
 
     # The journal
 

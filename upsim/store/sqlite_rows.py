@@ -72,6 +72,13 @@ CREATE TABLE IF NOT EXISTS workers (
 CREATE UNIQUE INDEX IF NOT EXISTS workers_by_id ON workers (world, id);
 CREATE INDEX IF NOT EXISTS workers_by_profile ON workers (world, profile_id);
 CREATE INDEX IF NOT EXISTS workers_by_algorithm ON workers (world, account_id, algorithm, created_at, id);
+CREATE TABLE IF NOT EXISTS sums (
+    world TEXT, account_id TEXT, algorithm TEXT, doc TEXT NOT NULL, PRIMARY KEY (world, account_id, algorithm)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sum_days (
+    world TEXT, account_id TEXT, algorithm TEXT, day INTEGER, doc TEXT NOT NULL,
+    PRIMARY KEY (world, account_id, algorithm, day)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS hits (
     world TEXT, account_id TEXT, window INTEGER NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (world, account_id)
 ) WITHOUT ROWID;
@@ -94,6 +101,8 @@ COPIED: Final = {
     "numbers": "name, value",
     "workers": "account_id, created_at, id, name, folded, algorithm, profile_id, model, nominal, home, cell,"
     " weights, updated_at, retired_at, history",
+    "sums": "account_id, algorithm, doc",
+    "sum_days": "account_id, algorithm, day, doc",
 }
 """The tables that are a world's content, and their columns besides the world: what a copy of a world copies."""
 
