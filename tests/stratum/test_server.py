@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import resource
 import socket
@@ -242,3 +243,49 @@ def test_what_a_pool_does_after_the_first_job(behaviour: str, server: PoolServer
         miner.sendall(b'{"id":2,"method":"mining.authorize","params":["u","x"]}\n')
         heard = [json.loads(line).get("method") for line in said(miner, 3 + len(expected))]
     assert heard == [None, "mining.set_difficulty", "mining.notify", *expected]
+
+
+def test_a_port_cannot_refuse_one_by_one_so_it_resets(server: PoolServer, pool: SimulatedPool) -> None:
+    port = server.open(pool, behaviour="flaky")
+    assert mines(port)
+    with socket.socket() as second, contextlib.suppress(ConnectionResetError):
+        second.connect(("127.0.0.1", port))
+        assert second.recv(1) == b""
+    assert mines(port)
+
+
+def test_a_source_of_behaviours_that_fails_costs_one_connection(
+    server: PoolServer, pool: SimulatedPool, caplog: pytest.LogCaptureFixture
+) -> None:
+    def meets(number: int) -> str:
+        if number == 0:
+            raise RuntimeError("the store is away")
+        return "healthy"
+
+    port = server.open(pool, behaviour=meets)
+    with connected(port) as first:
+        assert closed(first)
+    assert mines(port)
+    assert "the store is away" in caplog.text
+
+
+def test_a_clock_that_fails_does_not_stop_the_jobs(pool: SimulatedPool, caplog: pytest.LogCaptureFixture) -> None:
+    """Jobs come again once the clock does."""
+
+    class Stumbling(StoodStill):
+        fails = 0
+
+        def now(self) -> Instant:
+            if self.fails > 0:
+                self.fails -= 1
+                raise RuntimeError("no time")
+            return super().now()
+
+    clock = Stumbling()
+    with PoolServer(clock) as server, connected(server.open(pool)) as miner:
+        miner.sendall(HELLO)
+        said(miner, 4)
+        clock.fails = 1
+        clock.state = clock.state.advanced(Instant(0), 86_400_000)
+        assert b"mining.notify" in said(miner, 1)[0]
+    assert "no time" in caplog.text

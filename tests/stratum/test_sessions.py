@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import random
-import tracemalloc
+import sys
 from typing import Any
 
 import pytest
@@ -98,13 +99,12 @@ def mutated(line: bytes, chance: random.Random) -> bytes:
 
 
 def test_mutated_lines_crash_nothing_and_leak_nothing() -> None:
-    """Each answer is whole lines of JSON objects, each refusal explains itself, and memory does not grow with lines."""
+    """Each answer is a whole line with a JSON object in it, and what a pool keeps does not grow with what it hears."""
     chance = random.Random(f"mutations:{MUTATIONS}")
     algorithms = sorted(ALGORITHMS)
     answered = 0
-    tracemalloc.start()
     desks = {algorithm: Desk(SimulatedPool(ALGORITHMS[algorithm], 1, work_limit=1.0)) for algorithm in algorithms}
-    high_water = 0
+    half_way = 0
     for number in range(MUTATIONS):
         algorithm = algorithms[number % len(algorithms)]
         desk = desks[algorithm]
@@ -119,11 +119,12 @@ def test_mutated_lines_crash_nothing_and_leak_nothing() -> None:
         if desk.closed or number % 1_000 < len(algorithms):
             desks[algorithm] = Desk(desk.pool)
         if number == MUTATIONS // 2:
-            high_water = tracemalloc.get_traced_memory()[0]
-    grown = tracemalloc.get_traced_memory()[0] - high_water
-    tracemalloc.stop()
+            gc.collect()
+            half_way = sys.getallocatedblocks()
+    gc.collect()
     assert answered > MUTATIONS // 4
-    assert grown < 20_000_000
+    # The second half may add some remembered shares and logins, all of them bounded.
+    assert sys.getallocatedblocks() - half_way < 200_000
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -158,15 +159,14 @@ def test_a_session_keeps_a_bounded_number_of_jobs_and_logins(algorithm: str) -> 
 
 
 def test_duplicates_are_remembered_within_bounds() -> None:
-    known = Duplicates(max_jobs=2, max_shares=3)
+    known = Duplicates(most=3)
     assert known.is_new("a", "1")
     assert not known.is_new("a", "1")
     assert known.is_new("b", "1")
-    for nonce in "234":
+    for nonce in "23":
         assert known.is_new("a", nonce)
-    assert known.is_new("a", "1"), "the oldest share of a job is forgotten first"
-    known.is_new("c", "1")
-    assert known.is_new("a", "4"), "the oldest job is forgotten first"
+    assert not known.is_new("b", "1")
+    assert known.is_new("a", "1"), "the oldest share is forgotten first"
 
 
 def test_two_sessions_never_share_an_extranonce() -> None:

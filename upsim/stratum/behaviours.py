@@ -72,7 +72,7 @@ class Behaviour:
     """One way a pool can behave.
 
     Attributes:
-        name: names it on the control plane, the command line and, where `is_host`, as NAME.pool.test.
+        name: names it on the control plane, the command line, and as the host NAME.pool.test.
         summary: what happens on the wire, for people.
         finding: what a test of the pool should say.
         but: findings that differ, by dialect.
@@ -82,7 +82,6 @@ class Behaviour:
         wire: what becomes of the bytes.
         mines: what the port mines.
         alternates: whether only every other connection gets it; the others are healthy.
-        is_host: whether NAME.pool.test has it.
     """
 
     name: str
@@ -95,7 +94,6 @@ class Behaviour:
     wire: type[Wire] = Wire
     mines: Mines = Mines.SAME
     alternates: bool = False
-    is_host: bool = False
 
     def finding_for(self, algorithm: Algorithm) -> Finding:
         """What a test of a pool of this algorithm should say."""
@@ -142,13 +140,12 @@ _TABLE: Final = (
     Behaviour("healthy", "a pool as it should be"),
     # Reaching it
     Behaviour("unknown-host", "the name does not exist", Finding(_CONNECT, "no host called"), reach=Reach.UNKNOWN),
-    Behaviour("refused", "the connection is refused", Finding(_CONNECT, "refused"), reach=Reach.REFUSED, is_host=True),
+    Behaviour("refused", "the connection is refused", Finding(_CONNECT, "refused"), reach=Reach.REFUSED),
     Behaviour(
         "timeout",
         "nothing answers, not even a refusal",
         Finding(_CONNECT, "no answer in time"),
         reach=Reach.FILTERED,
-        is_host=True,
     ),
     Behaviour(
         "flaky",
@@ -156,14 +153,12 @@ _TABLE: Final = (
         Finding(_CONNECT, "refused"),
         reach=Reach.REFUSED,
         alternates=True,
-        is_host=True,
     ),
     Behaviour(
         "tls",
         "TLS only: hangs up on anything else",
         Finding(_SUBSCRIBE, "set tls"),
         cover=Cover.TLS,
-        is_host=True,
     ),
     Behaviour("plain", "no TLS: hangs up on a TLS handshake", cover=Cover.PLAIN),
     # Hanging up, and saying nothing
@@ -173,7 +168,6 @@ _TABLE: Final = (
         _CLOSED,
         cover=Cover.PLAIN,
         wire=faults.ClosesAtOnce,
-        is_host=True,
     ),
     Behaviour("resets", "accepts, then resets", _CLOSED, cover=Cover.PLAIN, wire=faults.ResetsAtOnce),
     Behaviour("closes-on-first-line", "hangs up on the client's first line", _CLOSED, wire=faults.ClosesOnFirstLine),
@@ -200,14 +194,12 @@ _TABLE: Final = (
         "refuses the subscription",
         Finding(_SUBSCRIBE, "Not supported."),
         terms=Terms(refuse_subscription="Not supported."),
-        is_host=True,
     ),
     Behaviour(
         "no-auth",
         "refuses every login",
         Finding(_AUTHORIZE, "Unauthorized worker"),
         terms=Terms(refuse_login="Unauthorized worker"),
-        is_host=True,
     ),
     Behaviour(
         "no-auth-closes",
@@ -220,7 +212,6 @@ _TABLE: Final = (
         "speaks another dialect than the algorithm's",
         Finding(_SUBSCRIBE, "speaks"),
         mines=Mines.FOREIGN,
-        is_host=True,
     ),
     Behaviour(
         "wrong-algorithm",
@@ -229,14 +220,14 @@ _TABLE: Final = (
         mines=Mines.OTHER,
     ),
     # Not Stratum
-    Behaviour("garbage", "an SSH server greets", _NOT_STRATUM, cover=Cover.PLAIN, wire=faults.Garbage, is_host=True),
+    Behaviour("garbage", "an SSH server greets", _NOT_STRATUM, cover=Cover.PLAIN, wire=faults.Garbage),
     Behaviour("noise", "bytes that are no text", _NOT_STRATUM, cover=Cover.PLAIN, wire=faults.Noise),
     Behaviour("json-noise", "JSON that is no object", _NOT_STRATUM, wire=faults.JsonNoise),
     Behaviour("http", "a web server answers", Finding(_SUBSCRIBE, "an HTTP server answered"), wire=faults.Http),
     Behaviour("huge-line", "10 MB without a line end", Finding(_SUBSCRIBE, "longer than"), wire=faults.HugeLine),
     Behaviour("cut-line", "half a reply, then a hang-up", Finding(_SUBSCRIBE, "middle of a line"), wire=faults.CutLine),
     # Slow and odd, but right
-    Behaviour("slow", "each reply comes a second late", wire=faults.Slow, is_host=True),
+    Behaviour("slow", "each reply comes a second late", wire=faults.Slow),
     Behaviour("trickle", "one byte at a time", wire=faults.Trickle),
     Behaviour("split", "lines cut and glued in odd places", wire=faults.Split),
     Behaviour(
@@ -261,12 +252,13 @@ _TABLE: Final = (
     Behaviour(
         "reconnect",
         "asks to reconnect elsewhere after the first job",
-        Finding(None),
+        Finding(None, "asks to reconnect to other.pool.test:3334"),
         terms=Terms(after_job=(notification("client.reconnect", ["other.pool.test", 3334, 10]),)),
     ),
     Behaviour(
         "message",
         "shows a message after the first job",
+        Finding(None, "the pool says: maintenance at 12:00 UTC"),
         terms=Terms(after_job=(notification("client.show_message", ["maintenance at 12:00 UTC"]),)),
     ),
     # Shares
@@ -296,10 +288,8 @@ BEHAVIOURS: Final[Mapping[str, Behaviour]] = MappingProxyType({entry.name: entry
 """Every behaviour by name."""
 
 TEST_SUFFIX: Final = ".pool.test"
-HOSTS: Final[Mapping[str, Behaviour]] = MappingProxyType(
-    {entry.name + TEST_SUFFIX: entry for entry in _TABLE if entry.is_host}
-)
-"""Names of the simulated network that are not healthy."""
+HOSTS: Final[Mapping[str, Behaviour]] = MappingProxyType({entry.name + TEST_SUFFIX: entry for entry in _TABLE})
+"""Names of the simulated network that stand for a behaviour; every other name is a healthy pool."""
 
 
 class UnknownBehaviour(ValueError):

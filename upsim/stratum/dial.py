@@ -251,6 +251,11 @@ class Link:
             self._lines = self._buffer.feed(data)
         return self._lines.pop(0)
 
+    def at_hand(self) -> list[bytes]:
+        """Lines that came already; nothing is waited for."""
+        lines, self._lines = self._lines, []
+        return lines
+
     def _left(self, end: float) -> float:
         left = end - time.monotonic()
         if left <= 0:

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, cast
 
-from upsim.clock import Clock
-from upsim.stratum.behaviours import Behaviour, Cover
+from upsim.clock import Clock, Instant
+from upsim.stratum.behaviours import Behaviour, Cover, Reach
 from upsim.stratum.faults import Close, Flood, Pause, Send, Step
 from upsim.stratum.pool import Output, Seat, SimulatedPool
 from upsim.stratum.wire import LineBuffer, LineTooLong
@@ -108,10 +108,15 @@ class Connection(asyncio.Protocol):
             else:
                 self._take(self._wire.unheard())
 
-    def tick(self) -> None:
+    @property
+    def clock(self) -> Clock:
+        """The clock its pool follows."""
+        return self._route.clock
+
+    def tick(self, now: Instant) -> None:
         """Let time pass."""
         if self._transport is not None and not self._transport.is_closing():
-            self._answer(self._route.pool.tick(self.seat, self._route.clock.now()))
+            self._answer(self._route.pool.tick(self.seat, now))
 
     def _answer(self, output: Output) -> None:
         if output.lines:
@@ -160,7 +165,7 @@ class Connection(asyncio.Protocol):
         if reset:
             raw = self._transport.get_extra_info("socket")
             if raw is not None:
-                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                _reset_on_close(raw)
             self._transport.abort()
         else:
             self._transport.close()
@@ -206,15 +211,24 @@ class Host:
 
     async def broadcast(self) -> None:
         """Send every connection the job that is due, in turns, so that none waits for all."""
+        # A clock may live in a store: it is asked once, not once a connection.
+        times: dict[int, Instant] = {}
         for at, connection in enumerate(list(self.connections), 1):
-            connection.tick()
+            clock = connection.clock
+            if id(clock) not in times:
+                times[id(clock)] = clock.now()
+            connection.tick(times[id(clock)])
             if at % _SLICE == 0:
                 await asyncio.sleep(0)
 
     async def _tick_for_ever(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
-            await self.broadcast()
+            try:
+                await self.broadcast()
+            except Exception:
+                # The edge: a store that fails for a moment must not stop all jobs for ever.
+                _LOG.exception("jobs could not be sent; the next try is in %s s", TICK_S)
 
     async def _accept(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -239,6 +253,9 @@ class Host:
                 accepted.close()
                 return
             accepted.setblocking(False)
+            if route.behaviour.reach is not Reach.ANSWERS:
+                await _unreachable(accepted, route.behaviour.reach)
+                return
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             context = await self._context(accepted, route.behaviour.cover)
             loop = asyncio.get_running_loop()
@@ -249,6 +266,10 @@ class Host:
         except asyncio.CancelledError:
             accepted.close()
             raise
+        except Exception:
+            # The edge: whoever gives the routes failed; this connection is lost, the next may not be.
+            _LOG.exception("a connection from %s could not be served", peer)
+            accepted.close()
 
     async def _context(self, accepted: socket.socket, cover: Cover) -> ssl.SSLContext | None:
         """Wait for the first byte where it decides; None for a plain connection."""
@@ -262,6 +283,18 @@ class Host:
         if cover is Cover.TLS or not first:
             raise ConnectionAbortedError("plain words on a TLS port" if first else "nothing was said")
         return None
+
+
+async def _unreachable(accepted: socket.socket, reach: Reach) -> None:
+    """On a port that others are served on, the nearest thing to being refused is a reset, and to nothing, silence."""
+    if reach is Reach.FILTERED:
+        await asyncio.sleep(FIRST_BYTE_S)
+    _reset_on_close(accepted)
+    accepted.close()
+
+
+def _reset_on_close(raw: socket.socket) -> None:
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 async def _readable(accepted: socket.socket) -> None:

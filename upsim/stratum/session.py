@@ -30,29 +30,27 @@ from upsim.stratum.wire import (
 
 MAX_JOBS: Final = 32
 """Jobs of one session that still take shares. Kaspa bridges keep up to 32; others fewer."""
+MAX_SHARES: Final = 200_000
+"""Shares a pool remembers to tell duplicates: hours of a busy pool, and some 20 MB at most."""
 MAX_LOGINS: Final = 64
 """Names one connection may log in with."""
 
 
 class Duplicates:
-    """Shares seen, by job, for all sessions of a pool. Bounded: the oldest jobs and shares are forgotten first."""
+    """Shares seen, for all sessions of a pool. Bounded: the oldest are forgotten first."""
 
-    def __init__(self, max_jobs: int = 64, max_shares: int = 100_000) -> None:
-        self._jobs: OrderedDict[str, OrderedDict[int, None]] = OrderedDict()
-        self._max_jobs = max_jobs
-        self._max_shares = max_shares
+    def __init__(self, most: int = MAX_SHARES) -> None:
+        self._seen: OrderedDict[int, None] = OrderedDict()
+        self._most = most
 
-    def is_new(self, job_id: str, *key: str) -> bool:
-        """Remember a share; False where it was known."""
-        shares = self._jobs.setdefault(job_id, OrderedDict())
+    def is_new(self, *key: str) -> bool:
+        """Remember a share, by its job and all that makes it up; False where it was known."""
         mark = hash(key)
-        if mark in shares:
+        if mark in self._seen:
             return False
-        shares[mark] = None
-        if len(shares) > self._max_shares:
-            shares.popitem(last=False)
-        if len(self._jobs) > self._max_jobs:
-            self._jobs.popitem(last=False)
+        self._seen[mark] = None
+        if len(self._seen) > self._most:
+            self._seen.popitem(last=False)
         return True
 
 

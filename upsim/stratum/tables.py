@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from upsim.algorithms import ALGORITHMS, Algorithm, Dialect
-from upsim.stratum.behaviours import BEHAVIOURS, TEST_SUFFIX, Behaviour
+from upsim.stratum.behaviours import BEHAVIOURS, Behaviour
 from upsim.stratum.dialects import speech_of
 from upsim.stratum.proof import HASHES
 
@@ -71,9 +71,8 @@ def behaviours_markdown() -> str:
     """Every behaviour: its name, what it does, and what a test of the pool says."""
     rows = []
     for behaviour in BEHAVIOURS.values():
-        host = f"`{behaviour.name}{TEST_SUFFIX}`" if behaviour.is_host else ""
-        rows.append([f"`{behaviour.name}`", host, behaviour.summary, _finding(behaviour)])
-    return _markdown(["behaviour", "host", "on the wire", "what a pool test finds"], rows)
+        rows.append([f"`{behaviour.name}`", behaviour.summary, _finding(behaviour)])
+    return _markdown(["behaviour", "on the wire", "what a pool test finds"], rows)
 
 
 def _finding(behaviour: Behaviour) -> str:
@@ -82,13 +81,10 @@ def _finding(behaviour: Behaviour) -> str:
         said = f'passes; remarks "{finding.words}"' if finding.words else "passes"
     else:
         said = f'{finding.fails.value} fails: "…{finding.words}…"'
-    others = {
-        (other.fails.value if other.fails else "passes"): speech_name
-        for dialect, other in behaviour.but.items()
-        for speech_name in [dialect.value]
-        if other != finding
-    }
-    return said + "".join(f"; {name}: {what}" for what, name in others.items())
+    others: dict[str, list[str]] = {}
+    for dialect, other in behaviour.but.items():
+        others.setdefault(f"{other.fails.value} fails" if other.fails else "passes", []).append(dialect.value)
+    return said + "".join(f"; {', '.join(dialects)}: {what}" for what, dialects in others.items())
 
 
 __all__ = ["algorithms_markdown", "behaviours_markdown"]

@@ -6,6 +6,7 @@ Knows nothing of policy: whoever calls hands it the way to connect.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import time
@@ -210,6 +211,7 @@ class PoolTester:
             while seen:
                 message = seen.pop(0)
                 if miner.take(message) is not None:
+                    self._hear_out(link)
                     return
                 dialect = dialect_of_job(message)
                 if dialect is not None and dialect is not self._algorithm.dialect:
@@ -221,6 +223,12 @@ class PoolTester:
                 return
             self._asked_by_pool(link, message)
             seen.append(message)
+
+    def _hear_out(self, link: Link) -> None:
+        """Remark on what came along with the first job."""
+        with contextlib.suppress(NotStratum, OutOfTime):
+            for line in link.at_hand():
+                self._asked_by_pool(link, decode(line))
 
     # Explanations, on new connections
 
