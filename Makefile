@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format bench docs dist clean
+.PHONY: help serve mutants test check format bench docs dist clean
 
 help: ## list what can be made
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ format: $(VENV)/.installed-dev ## put code and generated docs in shape
 
 bench: $(VENV)/.installed-dev ## measure, as ratios to a bare Flask app in the same run
 	$(BIN)/python -m bench $(ARGS)
+
+mutants: $(VENV)/.installed-dev ## show that the contract suite finds each small deviation
+	$(BIN)/python -m tests.contract.mutants
 
 dist: $(VENV)/.installed-dev ## build the wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

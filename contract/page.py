@@ -23,14 +23,14 @@ h1 { font-size:1.35rem; margin:0 } h2 { font-size:1.1rem; margin:2.2rem 0 .6rem 
 .verdict small { display:block; font-weight:400; font-size:.9rem; color:var(--soft); margin-top:.3rem }
 .wide { overflow-x:auto; background:var(--card); border-radius:6px; border:1px solid var(--line) }
 table { border-collapse:collapse; width:100%; font-variant-numeric:tabular-nums }
-th,td { padding:.45rem .8rem; text-align:left; border-bottom:1px solid var(--line); white-space:nowrap } tr:last-child td { border-bottom:0 }
+th,td { padding:.45rem .8rem; text-align:left; border-bottom:1px solid var(--line); white-space:nowrap } tr:last-child td { border-bottom:0 } td.t { white-space:normal; min-width:8rem }
 th { font-weight:600; font-size:.85rem; color:var(--soft) } td.n,th.n { text-align:right }
 .good { color:var(--good) } .bad { color:var(--bad) } .odd { color:var(--odd) } .none { color:var(--none) }
 .bar { display:inline-block; width:6rem; height:.6rem; border-radius:3px; background:var(--bad); overflow:hidden; vertical-align:middle; margin-right:.5rem } .bar i { display:block; height:100%; background:var(--good) } .bar.empty { background:var(--line) }
 details { background:var(--card); border:1px solid var(--line); border-radius:6px; margin:.5rem 0 } summary { cursor:pointer; padding:.6rem .9rem; overflow-wrap:anywhere } summary code { font-weight:600 }
 details > div { padding:0 .9rem .9rem } dl { display:grid; grid-template-columns:6rem 1fr; gap:.25rem .8rem; margin:.4rem 0 } dt { color:var(--soft) } dd { margin:0; overflow-wrap:anywhere }
-@media (max-width:34rem) { dl { grid-template-columns:1fr } dt { margin-top:.4rem; font-size:.85rem } .bar { width:3rem } th,td { padding:.4rem .5rem } }
-pre { background:var(--back); border:1px solid var(--line); border-radius:4px; padding:.6rem; overflow-x:auto; font-size:.82rem; margin:.3rem 0; white-space:pre-wrap; overflow-wrap:anywhere }
+@media (max-width:34rem) { dl { grid-template-columns:1fr } dt { margin-top:.4rem; font-size:.85rem } .s { display:none } table { font-size:.9rem } th,td { padding:.4rem .4rem } td.t { min-width:5rem } }
+pre { background:var(--back); border:1px solid var(--line); border-radius:4px; padding:.6rem; overflow-x:auto; font-size:.82rem; margin:.3rem 0; max-height:16rem; overflow-y:auto; white-space:pre-wrap; overflow-wrap:anywhere }
 code { font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace; font-size:.9em } ul { padding-left:1.2rem } li { margin:.2rem 0; overflow-wrap:anywhere }
 .tag { font-size:.75rem; border:1px solid var(--line); border-radius:9px; padding:.05rem .5rem; color:var(--soft); white-space:nowrap }
 """.strip()
@@ -57,8 +57,8 @@ def _page(summary: Summary) -> Iterator[str]:
     outcome = summary.outcome
     yield f'<div class="verdict{kind}">{escape(summary.sentence)}<small>{outcome.calls:,} requests were made. '
     yield f"Differences from what is <b>{escape(_counted(summary.level))}</b> count as failures.</small></div>"
-    yield "<h2>How sure we are, and what came out</h2>"
-    yield "<p class=sub>Each clause of the API was checked from outside. A clause is only as good as its source:</p>"
+    yield "<h2>Where the clauses come from, and how many hold</h2>"
+    yield "<p class=sub>The API is described in clauses, one sentence each, and each was tried on the running service with ordinary requests. What a difference means depends on where the clause comes from:</p>"
     yield from _levels(summary)
     yield "<h2>By part of the API</h2>"
     yield from _areas(summary)
@@ -95,14 +95,14 @@ def _counted(level: Level) -> str:
 
 
 def _levels(summary: Summary) -> Iterator[str]:
-    yield '<div class="wide"><table><tr><th>level</th><th>what it means</th><th class="n">hold</th><th class="n">differ</th><th class="n">not verified</th><th>share that holds</th></tr>'
+    yield '<div class="wide"><table><tr><th>level</th><th>what it means</th><th class="n">hold</th><th class="n">differ</th><th class="n">unchecked</th><th class="s">share that holds</th></tr>'
     for level in LEVELS:
-        yield f"<tr><td>{level.word}</td><td>{escape(EXPLAINED[level])}</td>{_cells(summary, None, level)}</tr>"
+        yield f'<tr><td>{level.word}</td><td class="t">{escape(EXPLAINED[level])}</td>{_cells(summary, None, level)}</tr>'
     yield "</table></div>"
 
 
 def _areas(summary: Summary) -> Iterator[str]:
-    yield '<div class="wide"><table><tr><th>part</th><th class="n">hold</th><th class="n">differ</th><th class="n">not verified</th><th>share that holds</th></tr>'
+    yield '<div class="wide"><table><tr><th>part</th><th class="n">hold</th><th class="n">differ</th><th class="n">unchecked</th><th class="s">share that holds</th></tr>'
     for area in AREAS:
         yield f"<tr><td>{escape(area)}</td>{_cells(summary, area, None)}</tr>"
     yield f"<tr><td><b>all</b></td>{_cells(summary, None, None)}</tr></table></div>"
@@ -119,7 +119,7 @@ def _cells(summary: Summary, area: str | None, level: Level | None) -> str:
     else:
         bar = '<span class="bar empty"></span>—'
     bad = ' class="n bad"' if differs else ' class="n"'
-    return f'<td class="n">{holds}</td><td{bad}>{differs}</td><td class="n">{unseen}</td><td>{bar}</td>'
+    return f'<td class="n">{holds}</td><td{bad}>{differs}</td><td class="n">{unseen}</td><td class="s">{bar}</td>'
 
 
 def _difference(one: Finding, colour: str) -> Iterator[str]:

@@ -61,11 +61,13 @@ class Summary:
         if self.outcome.lost:
             return f"Could not go on: {self.outcome.lost}."
         verified = holds + len(self.failing) + len(self.noted)
-        tail = f", {open_ones} not verified" if open_ones else ""
+        hidden = len(self.outcome.ledger.with_verdict(Verdict.NOT_OBSERVABLE))
+        tail = f", {len(self.noted)} assumptions do not match" if self.noted else ""
+        tail += f", {open_ones} not verified" if open_ones else ""
+        tail += f", {hidden} cannot be seen from outside" if hidden else ""
         if self.failing:
             return f"Does not conform: {len(self.failing)} of {verified} clauses differ{tail}."
-        noted = f", {len(self.noted)} assumptions do not match" if self.noted else ""
-        return f"Conforms: {holds} of {verified} clauses hold{noted}{tail}."
+        return f"Conforms: {holds} of {verified} clauses hold{tail}."
 
     def count(self, area: str | None, level: Level | None, *verdicts: Verdict) -> int:
         """How many clauses of an area and a level ended so."""
@@ -83,13 +85,13 @@ def terminal(summary: Summary, *, full: bool = False) -> str:
 
 def _terminal(summary: Summary, full: bool) -> Iterator[str]:
     yield ""
-    yield f"{'area':<16}{'holds':>7}{'differs':>9}{'not verified':>14}   conformance"
+    yield f"{'area':<16}{'holds':>7}{'differs':>9}{'unchecked':>11}   conformance"
     for area in AREAS:
         holds = summary.count(area, None, Verdict.HOLDS)
         differs = summary.count(area, None, Verdict.DIFFERS)
         unseen = summary.count(area, None, Verdict.NOT_VERIFIED, Verdict.NOT_OBSERVABLE)
         share = f"{100 * holds / (holds + differs):5.1f} %" if holds + differs else "   —"
-        yield f"{area:<16}{holds:>7}{differs:>9}{unseen:>14}   {share}"
+        yield f"{area:<16}{holds:>7}{differs:>9}{unseen:>11}   {share}"
     for title, findings in (
         ("Differences", summary.failing),
         (f"Assumption mismatches (reported; they fail a run only with --level {Level.ASSUMED.word})", summary.noted),

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from contract.catalogue import FILE, catalogue
 from contract.clauses import Level, clauses
 from contract.registry import NOT_OBSERVABLE, SCENARIOS, checks
 from contract.results import Verdict
@@ -33,6 +34,10 @@ def test_every_check_has_an_id_of_its_own_and_says_what_it_does() -> None:
     ids = [check.id for check in checks()]
     assert len(ids) == len(set(ids))
     assert [check.id for check in checks() if not check.scenario.purpose] == []
+
+
+def test_the_list_of_checks_is_up_to_date() -> None:
+    assert FILE.read_text("utf-8") == catalogue(), "run: python -m contract.catalogue"
 
 
 def test_the_second_implementation_conforms_in_every_clause(outcome: Outcome) -> None:

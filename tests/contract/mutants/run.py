@@ -5,8 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
+
+from contract.clauses import Level
+from contract.reports import Summary
 from contract.results import Verdict
 from contract.runner import Outcome, Plan
+from contract.session import check
+from contract.settings import Settings
 from tests.contract.mutants.answers import WRAPPERS, Wrapper
 from tests.contract.mutants.rules import SWAPS, Swap
 from tests.contract.mutants.tamper import tampered
@@ -43,6 +49,20 @@ def fate_of(mutant: Wrapper | Swap) -> Fate:
         plan = Plan(only=mutant.only or (mutant.clause,))
         return judge(mutant, judged(plan, wrap=lambda app: wrapped(mutant, app)))
     return judge(mutant, judged(Plan(only=(mutant.clause,)), mutant.make))
+
+
+def judged_upsim(app: Any, plan: Plan) -> Summary:
+    """A run against an upsim in this process, in a world of its own."""
+    here = Settings("http://127.0.0.1", {})
+    found = check(here, plan, Level.ASSUMED, transport=httpx.WSGITransport(app))
+    assert found is not None
+    return found
+
+
+def fate_on_upsim(mutant: Wrapper, app: Any) -> Fate:
+    """Run what decides the mutant's clause against upsim with the mutant around it."""
+    plan = Plan(only=mutant.only or (mutant.clause,))
+    return judge(mutant, judged_upsim(wrapped(mutant, app), plan).outcome)
 
 
 def judge(mutant: Wrapper | Swap, outcome: Outcome) -> Fate:
