@@ -35,25 +35,25 @@ def key_of(request: Request) -> str:
 
 
 def find_caller(store: Store, key: str) -> Caller:
-    """Whose key it is.
+    """Whose key it is, or was.
 
     Raises:
-        InvalidKey: nobody's, or it was revoked.
+        InvalidKey: nobody's.
     """
     caller = store.find_caller(digest_of(key))
     if caller is None:
         raise InvalidKey
-    if caller.key.revoked_at is not None:
-        raise InvalidKey("revoked")
     return caller
 
 
-def check_expiry(caller: Caller, now: Instant) -> None:
+def check_open(caller: Caller, now: Instant) -> None:
     """Check that the key still opens something.
 
     Raises:
-        InvalidKey: it has expired.
+        InvalidKey: it was revoked, or has expired.
     """
+    if caller.key.revoked_at is not None:
+        raise InvalidKey("revoked")
     if caller.key.expires_at is not None and caller.key.expires_at <= now:
         raise InvalidKey("expired")
 

@@ -72,9 +72,9 @@ def install(app: Flask, universe: Universe, config: Config) -> None:
         if is_over(caller.world, wall):
             raise InvalidKey
         world = universe.world(caller.world)
-        g.world = world
-        now = world.now()  # one instant for key, window, headers and journal
-        admission.check_expiry(caller, now)
+        g.world, g.known = world, caller  # from here on its world's journal tells of the call
+        now = g.now = world.now()  # one instant for key, window, headers and journal
+        admission.check_open(caller, now)
         if caller.world.options.get("caller_address") and CALLER_ADDRESS in request.headers:
             address = request.headers[CALLER_ADDRESS]
         else:

@@ -52,7 +52,7 @@ def write(universe: Universe, response: Response) -> None:
         if record is None:
             return
         world = universe.world(record)
-    caller: Caller | None = g.get("caller")
+    caller: Caller | None = g.get("known")
     decided, clause = _decided(response)
     fault = g.get("fault")
     dropped = fault is not None and fault.effect == "drop"
@@ -63,7 +63,7 @@ def write(universe: Universe, response: Response) -> None:
         duration_us=int((time.perf_counter() - g.began) * 1_000_000),
         method=request.method,
         path=journal.masked_text(request.path),
-        query=journal.masked_text(request.query_string.decode("ascii", "replace")),
+        query=journal.masked_text(request.query_string.decode("latin-1")),
         account=caller.account.name if caller else None,
         key=caller.key.hint if caller else None,
         status=None if dropped else response.status_code,

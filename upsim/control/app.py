@@ -22,6 +22,9 @@ from upsim.world import Universe
 
 PREFIX: Final = "/_upsim"
 
+MAX_WORLD_BYTES: Final = 64 << 20
+"""How large a downloaded world may be that is loaded."""
+
 Handler = Callable[[ControlCall], Reply]
 
 HANDLERS: Final[Mapping[str, Handler]] = {
@@ -74,6 +77,8 @@ def install(app: Flask, universe: Universe, controls: Controls) -> None:
     def admit() -> None:
         if request.path == PREFIX or request.path.startswith(PREFIX + "/"):
             guard.check(request, controls.token, controls.visits.may_drive if controls.visits else None)
+            if request.path == f"{PREFIX}/worlds":
+                request.max_content_length = MAX_WORLD_BYTES
 
     def view(operation: Operation, handler: Handler) -> View:
         def answer(**path: Any) -> Response:

@@ -66,6 +66,7 @@ def put_behaviour(call: ControlCall) -> Reply:
 
 def list_entries(call: ControlCall) -> Reply:
     world, query = call.world, call.query
+    journal.check_mark(world, query["since"])
     mark = world.store.last_entry(world.id)
     found = world.store.list_entries(
         world.id, _filter(query), query["limit"], newest_first=query["newest"] == "true"

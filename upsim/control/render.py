@@ -6,7 +6,8 @@ from upsim.clock import ClockState, Instant, iso
 from upsim.model import Account, ApiKey, JournalEntry, WorldRecord
 from upsim.rules import behaviours, faults
 from upsim.rules.faults import Fault
-from upsim.rules.worlds import IssuedKey, NewWorld, snapshot_name
+from upsim.rules.snapshots import snapshot_name
+from upsim.rules.worlds import IssuedKey, NewWorld
 from upsim.store.base import Span, WorkerFilter
 from upsim.web.reply import Json
 from upsim.world import Universe, World
@@ -32,7 +33,7 @@ def new_world(universe: Universe, made: NewWorld) -> Json:
         **world(made.record, universe.wall.now()),
         "accounts": [
             {**account(one), "keys": [issued(key) for key in made.keys if key.key.account_id == one.id]}
-            for one in universe.store.list_accounts(made.record.id)
+            for one in made.accounts
         ],
     }
 

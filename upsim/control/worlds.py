@@ -11,7 +11,7 @@ from upsim.control.call import ControlCall
 from upsim.control.times import duration_ms, instant
 from upsim.errors import InvalidInput
 from upsim.model import Tier
-from upsim.rules import clocks, portable, worlds
+from upsim.rules import clocks, portable, snapshots, worlds
 from upsim.rules.clocks import ClockChange
 from upsim.rules.magic import magic_values
 from upsim.web.reply import Reply
@@ -63,7 +63,7 @@ def delete_world(call: ControlCall) -> Reply:
 
 
 def reset_world(call: ControlCall) -> Reply:
-    return Reply(render.world(worlds.reset_world(call.universe, call.world), call.universe.wall.now()))
+    return Reply(render.world(snapshots.reset_world(call.universe, call.world), call.universe.wall.now()))
 
 
 def change_options(call: ControlCall) -> Reply:
@@ -83,21 +83,21 @@ def change_clock(call: ControlCall) -> Reply:
 
 
 def list_snapshots(call: ControlCall) -> Reply:
-    return Reply({"data": [render.snapshot(record) for record in worlds.list_snapshots(call.universe, call.world)]})
+    return Reply({"data": [render.snapshot(record) for record in snapshots.list_snapshots(call.universe, call.world)]})
 
 
 def save_snapshot(call: ControlCall) -> Reply:
-    saved = worlds.save_snapshot(call.universe, call.world, call.body["name"])
+    saved = snapshots.save_snapshot(call.universe, call.world, call.body["name"])
     return Reply(render.snapshot(saved), HTTPStatus.CREATED)
 
 
 def delete_snapshot(call: ControlCall) -> Reply:
-    worlds.delete_snapshot(call.universe, call.world, call.path["snapshot"])
+    snapshots.delete_snapshot(call.universe, call.world, call.path["snapshot"])
     return Reply({"deleted": True, "name": call.path["snapshot"]})
 
 
 def restore_snapshot(call: ControlCall) -> Reply:
-    restored = worlds.restore_snapshot(call.universe, call.world, call.path["snapshot"])
+    restored = snapshots.restore_snapshot(call.universe, call.world, call.path["snapshot"])
     return Reply(render.world(restored, call.universe.wall.now()))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from upsim.errors import InvalidInput
 from upsim.ids import KEY_PREFIX
 from upsim.model import JournalEntry
 from upsim.rules.worlds import DEFAULT_JOURNAL, cap_of
@@ -19,8 +20,14 @@ MAX_ITEMS: Final = 20
 MAX_TEXT: Final = 300
 """Characters of a text that a journaled body keeps."""
 
-_KEY: Final = re.compile(re.escape(KEY_PREFIX) + r"[A-Za-z0-9]+")
-_SECRETS: Final = frozenset({"password"})
+# A key as it may stand in a text: its signs as they are, or percent-encoded as in a URL.
+_KEY: Final = re.compile(
+    "".join(f"(?:{sign}|%{ord(sign):02x}|%{ord(sign):02X})" for sign in KEY_PREFIX) + "(?:[A-Za-z0-9]|%[0-9A-Fa-f]{2})+"
+)
+_SECRET: Final = re.compile(r"pass(word|wd|phrase)?$|secret|token|api.?key|credential|authori[sz]ation", re.IGNORECASE)
+"""Names of fields whose values are nobody's business, those included that a caller misspelt."""
+_ASSIGNED: Final = re.compile(r"(?i)((?:pass(?:word|wd|phrase)?|secret|token|api.?key|authori[sz]ation)=)[^&\s]+")
+"""Such a field in a query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +68,21 @@ SHOWN: Final = 50
 
 def note(world: World, entry: JournalEntry) -> None:
     """Write a call into the world's journal."""
-    world.store.add_entry(world.id, entry, cap_of(world.record, "journal") or DEFAULT_JOURNAL)
+    cap = cap_of(world.record, "journal")
+    world.store.add_entry(world.id, entry, DEFAULT_JOURNAL if cap is None else cap)
 
 
 def verify(world: World, expectation: Expectation) -> Verdict:
-    """Hold an expectation against what was called."""
+    """Hold an expectation against what was called.
+
+    Raises:
+        InvalidInput: the mark is none of this journal.
+    """
+    check_mark(world, expectation.which.since)
     everything = 1 << 40
     found = world.store.list_entries(world.id, expectation.which, everything)
-    matched = [entry for entry in found if _contains(entry.body, expectation.body)]
+    wanted = masked(expectation.body)  # as the journal has it: a password matches any, long lists by their beginning
+    matched = [entry for entry in found if _contains(entry.body, wanted)]
     met = len(matched) >= expectation.at_least and (expectation.at_most is None or len(matched) <= expectation.at_most)
     instead: Sequence[JournalEntry] = ()
     if not met:
@@ -79,11 +93,26 @@ def verify(world: World, expectation: Expectation) -> Verdict:
     return Verdict(met, len(matched), matched[-SHOWN:], instead)
 
 
+def check_mark(world: World, since: int) -> None:
+    """Check that a mark was taken in the journal as it is, and not before a reset or a restore began it anew.
+
+    Raises:
+        InvalidInput: it was not.
+    """
+    newest = world.store.last_entry(world.id)
+    if since > newest:
+        raise InvalidInput(
+            "since",
+            f"there is no mark {since} in this journal, its newest call is {newest}: a reset or a restore"
+            " began it anew; take a new mark after it.",
+        )
+
+
 def masked(value: Any) -> Any:
     """The value fit for the journal: no password, no key, no more of a list or text than tells what it was."""
     if isinstance(value, Mapping):
         return {
-            masked_text(str(name)): MASK if str(name).lower() in _SECRETS else masked(one)
+            masked_text(str(name)): MASK if _SECRET.search(str(name)) else masked(one)
             for name, one in list(value.items())[: MAX_ITEMS * 5]
         }
     if isinstance(value, list):
@@ -93,9 +122,14 @@ def masked(value: Any) -> Any:
 
 
 def masked_text(text: str) -> str:
-    """The text with every API key in it masked."""
-    text = _KEY.sub(KEY_PREFIX + MASK, text)
+    """The text with every API key in it masked, and every password of a query; no more of it than tells what it was."""
+    text = _ASSIGNED.sub(rf"\1{MASK}", without_keys(text))
     return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…"
+
+
+def without_keys(text: str) -> str:
+    """The text with every API key in it masked."""
+    return _KEY.sub(KEY_PREFIX + MASK, text)
 
 
 def _contains(found: Any, wanted: Any) -> bool:

@@ -5,193 +5,176 @@ It holds no secret: neither passwords of pools nor keys, which are issued anew w
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from upsim.clock import ClockState, Instant
+from upsim.clock import ClockState, Instant, iso, parse_iso
 from upsim.errors import InvalidInput
 from upsim.ids import digest_of, hint_of, new_key
-from upsim.model import (
-    Account,
-    ApiKey,
-    Health,
-    HealthStatus,
-    ObjectId,
-    Pool,
-    Profile,
-    Scope,
-    Tier,
-    Worker,
-    WorldRecord,
-)
-from upsim.rules.worlds import IssuedKey, NewWorld, Wish, new_record
+from upsim.model import Account, ApiKey, Health, Pool, Profile, Worker, WorldId, WorldRecord
+from upsim.rules import behaviours, faults
+from upsim.rules.clocks import MAX_SPEED, ClockChange, changed
+from upsim.rules.snapshots import keep_birth
+from upsim.rules.spelling import ACCOUNT, HEALTH, KEY, POOL, PROFILE, WORKER, read, read_all, spelt
+from upsim.rules.worlds import Birth, IssuedKey, NewWorld, Wish, list_worlds, new_record
 from upsim.store.base import Content
 from upsim.world import Universe, World
 
 FORMAT: Final = "upsim-world/1"
 
+_OPTIONS: Final = ("caps", "caller_address", "faults", "pools")
+"""Options of a world that go with it."""
+
 
 def save_world(world: World) -> dict[str, Any]:
-    """The world as a document. Passwords of pools become "x", which every simulated pool takes."""
+    """The world as a document. Passwords of pools are left out; loaded, they are "x", which simulated pools take."""
     content = world.store.read_content(world.id)
     record = world.record
     return {
         "format": FORMAT,
         "fixture": record.fixture,
         "seed": record.seed,
-        "now": record.clock.at(world.wall.now()),
+        "now": iso(record.clock.at(world.wall.now())),
         "speed": record.clock.speed,
-        "options": dict(record.options),
-        "accounts": [
-            {"id": one.id, "name": one.name, "tier": one.tier, "created_at": one.created_at} for one in content.accounts
-        ],
-        "keys": [
-            {
-                "id": one.id,
-                "account_id": one.account_id,
-                "name": one.name,
-                "scopes": sorted(one.scopes),
-                "networks": list(one.networks),
-                "created_at": one.created_at,
-                "expires_at": one.expires_at,
-                "revoked_at": one.revoked_at,
-                "exhausted": one.exhausted,
-            }
-            for one in content.keys
-        ],
-        "pools": [
-            {
-                "id": one.id,
-                "account_id": one.account_id,
-                "name": one.name,
-                "algorithm": one.algorithm,
-                "host": one.host,
-                "port": one.port,
-                "tls": one.tls,
-                "username": one.username,
-                "health": {
-                    "status": one.health.status,
-                    "last_checked_at": one.health.last_checked_at,
-                    "last_error": one.health.last_error,
-                    "consecutive_failures": one.health.consecutive_failures,
-                    "latency_ms": one.health.latency_ms,
-                },
-                "created_at": one.created_at,
-                "updated_at": one.updated_at,
-            }
-            for one in content.pools
-        ],
-        "profiles": [
-            {
-                "id": one.id,
-                "account_id": one.account_id,
-                "name": one.name,
-                "algorithm": one.algorithm,
-                "pool_ids": list(one.pool_ids),
-                "is_default": one.is_default,
-                "created_at": one.created_at,
-                "updated_at": one.updated_at,
-            }
-            for one in content.profiles
-        ],
-        "workers": [
-            {
-                "id": one.id,
-                "account_id": one.account_id,
-                "name": one.name,
-                "algorithm": one.algorithm,
-                "profile_id": one.profile_id,
-                "model": one.model,
-                "nominal": one.nominal,
-                "home": one.home,
-                "cell": one.cell,
-                "weights": list(one.weights),
-                "created_at": one.created_at,
-                "updated_at": one.updated_at,
-                "retired_at": one.retired_at,
-                "history": [list(event) for event in one.history],
-            }
-            for one in content.workers
-        ],
+        "options": {name: record.options[name] for name in _OPTIONS if name in record.options},
+        "numbers": dict(content.numbers),
+        "accounts": [spelt(one, ACCOUNT) for one in content.accounts],
+        "keys": [spelt(one, KEY) for one in content.keys],
+        "pools": [{**spelt(one, POOL), "health": spelt(one.health, HEALTH)} for one in content.pools],
+        "profiles": [spelt(one, PROFILE) for one in content.profiles],
+        "workers": [spelt(one, WORKER) for one in content.workers],
     }
 
 
 def load_world(universe: Universe, wish: Wish, document: Mapping[str, Any]) -> NewWorld:
     """Begin a world with a saved one: its seed, its time and all it holds, with keys of its own.
 
+    The wish's name, lifetime, clock and caps count; the rest is the document's.
+
     Raises:
-        InvalidInput: the document is not one that save_world made, or was broken since.
+        InvalidInput: the document is not one that save_world made, or was broken since; which part, and why.
         AlreadyExists: a world of the wished name is there.
     """
+    for name in ("fixture", "seed", "tier"):
+        if getattr(wish, name) is not None:
+            raise InvalidInput(name, "cannot be given together with snapshot, which says it.")
     if document.get("format") != FORMAT:
         raise InvalidInput("snapshot.format", f"must be {FORMAT!r}: take what /_upsim/worlds/…/download answers.")
-    try:
-        content, issued = _content(document)
-        record = _record(universe, wish, document)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InvalidInput("snapshot", f"is not whole: {type(error).__name__} {error}.") from error
+    list_worlds(universe)  # makes room: the names and rows of worlds that are over
+    content, issued = _content(document)
+    record = _record(universe, wish, document)
     universe.store.create_world(record, content)
-    return NewWorld(record, issued)
+    keep_birth(universe, universe.world(record))
+    return NewWorld(record, tuple(content.accounts), issued)
 
 
 def _record(universe: Universe, wish: Wish, document: Mapping[str, Any]) -> WorldRecord:
-    record = new_record(universe, replace(wish, seed=int(document["seed"])), str(document["fixture"]))
+    seed, fixture, speed = document.get("seed"), document.get("fixture"), document.get("speed")
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63:
+        raise InvalidInput("snapshot.seed", "must be a whole number from 0 to 9223372036854775807.")
+    if not isinstance(fixture, str):
+        raise InvalidInput("snapshot.fixture", "must be a text.")
+    if not isinstance(speed, int | float) or isinstance(speed, bool) or not 0 <= speed <= MAX_SPEED:
+        raise InvalidInput("snapshot.speed", f"must be a number from 0 to {MAX_SPEED:,.0f}.")
+    try:
+        now = parse_iso(document["now"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidInput("snapshot.now", "must be a time such as 2026-01-05T08:00:00.000Z.") from error
+    record = new_record(universe, replace(wish, clock=ClockChange(), seed=seed), fixture)
     wall = universe.wall.now()
-    clock = ClockState(wall, Instant(int(document["now"])), float(document["speed"]))
-    options = dict(document["options"])
-    return replace(record, clock=clock, options={**options, **record.options})
+    saved = changed(ClockState(wall, Instant(0), float(speed)), wall, ClockChange(set_to=now))
+    return replace(
+        record,
+        clock=changed(saved, wall, wish.clock),
+        options={**_options(document), **record.options, **Birth(loaded=True).option},
+    )
+
+
+def _options(document: Mapping[str, Any]) -> dict[str, object]:
+    options = document.get("options")
+    if not isinstance(options, Mapping):
+        raise InvalidInput("snapshot.options", "must be a JSON object.")
+    kept = {name: options[name] for name in _OPTIONS if name in options}
+    trial = WorldRecord(WorldId(""), "", 0, ClockState.real(), Instant(0), options=kept)
+    try:  # whatever is read from them at each call, read once here
+        if any(fault.effect not in faults.EFFECTS for fault in faults.list_faults(trial)):
+            raise ValueError("a fault of no known effect")
+        behaviours.list_behaviours(trial)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InvalidInput("snapshot.options", f"is not what was saved: {type(error).__name__}: {error}.") from error
+    caps = kept.get("caps", {})
+    if not isinstance(caps, Mapping) or not all(isinstance(cap, int) for cap in caps.values()):
+        raise InvalidInput("snapshot.options.caps", "must hold whole numbers.")
+    return kept
 
 
 def _content(document: Mapping[str, Any]) -> tuple[Content, tuple[IssuedKey, ...]]:
-    accounts = [
-        Account(ObjectId(one["id"]), str(one["name"]), Tier(one["tier"]), Instant(one["created_at"]))
-        for one in document["accounts"]
-    ]
-    known = {account.id for account in accounts}
-    issued = tuple(_key(one) for one in _of(document["keys"], known))
-    pools = [_pool(one) for one in _of(document["pools"], known)]
-    profiles = [
-        Profile(**{**one, "pool_ids": tuple(one["pool_ids"])}) for one in _of(document["profiles"], known)
-    ]  # fmt: skip
-    held = {pool.id: pool.algorithm for pool in pools}
-    if any(held[pool_id] != profile.algorithm for profile in profiles for pool_id in profile.pool_ids):
-        raise ValueError("a profile holds a pool of another algorithm")
-    mined = {profile.id: profile.algorithm for profile in profiles}
-    workers = [
-        Worker(
-            **{
-                **one,
-                "weights": tuple(one["weights"]),
-                "history": tuple((Instant(at), kind, value, moved) for at, kind, value, moved in one["history"]),
-            }
+    accounts = [Account(**values) for values, _ in read_all(document, "accounts", ACCOUNT)]
+    owners = {account.id for account in accounts}
+    names = Counter(account.name for account in accounts)
+    for name, count in names.items():
+        if count > 1:
+            raise InvalidInput("snapshot.accounts", f"the name {name!r} is there twice.")
+    issued = tuple(_key(values) for values, _ in read_all(document, "keys", KEY))
+    pools = [
+        Pool(
+            **values,
+            password="x",  # noqa: S106 - no secret: what stands for the one that was left out
+            health=Health(**read(doc.get("health"), f"snapshot.pools[{number}].health", HEALTH)),
         )
-        for one in _of(document["workers"], known)
+        for number, (values, doc) in enumerate(read_all(document, "pools", POOL))
     ]
-    if any(mined[worker.profile_id] != worker.algorithm for worker in workers):
-        raise ValueError("a worker has a profile of another algorithm")
-    return Content(accounts, [one.key for one in issued], pools, profiles, workers), issued
+    profiles = [Profile(**values) for values, _ in read_all(document, "profiles", PROFILE)]
+    workers = [Worker(**values) for values, _ in read_all(document, "workers", WORKER)]
+    for kind, things in (("keys", [one.key for one in issued]), ("pools", pools), ("profiles", profiles)):
+        _check_owned(kind, things, owners)
+    _check_profiles(profiles, pools)
+    _check_workers(workers, profiles)
+    numbers = document.get("numbers", {})
+    if not isinstance(numbers, Mapping) or not all(
+        isinstance(last, int) and not isinstance(last, bool) and 0 <= last < 2**53 for last in numbers.values()
+    ):
+        raise InvalidInput("snapshot.numbers", "must hold whole numbers.")
+    return Content(accounts, [one.key for one in issued], pools, profiles, workers, dict(numbers)), issued
 
 
-def _of(rows: Sequence[Mapping[str, Any]], known: set[ObjectId]) -> Sequence[Mapping[str, Any]]:
-    if any(row["account_id"] not in known for row in rows):
-        raise ValueError("something belongs to no account")
-    return rows
-
-
-def _pool(one: Mapping[str, Any]) -> Pool:
-    health = one["health"]
-    return Pool(**{**one, "password": "x", "health": Health(**{**health, "status": HealthStatus(health["status"])})})
-
-
-def _key(one: Mapping[str, Any]) -> IssuedKey:
+def _key(values: Mapping[str, Any]) -> IssuedKey:
     secret = new_key()
-    fields = {
-        **one,
-        "scopes": frozenset(Scope(scope) for scope in one["scopes"]),
-        "networks": tuple(one["networks"]),
-        "digest": digest_of(secret),
-        "hint": hint_of(secret),
-        "issued": True,
-    }
-    return IssuedKey(ApiKey(**fields), secret)
+    return IssuedKey(ApiKey(**values, digest=digest_of(secret), hint=hint_of(secret), issued=True), secret)
+
+
+def _check_owned(kind: str, things: Sequence[ApiKey | Pool | Profile], owners: set[Any]) -> None:
+    for number, thing in enumerate(things):
+        if thing.account_id not in owners:
+            raise InvalidInput(f"snapshot.{kind}[{number}].account_id", f"there is no account {thing.account_id}.")
+
+
+def _check_profiles(profiles: Sequence[Profile], pools: Sequence[Pool]) -> None:
+    held = {pool.id: pool for pool in pools}
+    for number, profile in enumerate(profiles):
+        place = f"snapshot.profiles[{number}].pool_ids"
+        if not profile.pool_ids or len(set(profile.pool_ids)) < len(profile.pool_ids):
+            raise InvalidInput(place, "must hold at least one pool, and each once.")
+        for pool_id in profile.pool_ids:
+            pool = held.get(pool_id)
+            if pool is None or pool.account_id != profile.account_id or pool.algorithm != profile.algorithm:
+                raise InvalidInput(place, f"{pool_id} is no pool of the profile's account and algorithm.")
+    defaults = Counter((profile.account_id, profile.algorithm) for profile in profiles if profile.is_default)
+    for profile in profiles:
+        if defaults[profile.account_id, profile.algorithm] != 1:
+            raise InvalidInput(
+                "snapshot.profiles", f"exactly one for {profile.algorithm} must be its account's default."
+            )
+
+
+def _check_workers(workers: Sequence[Worker], profiles: Sequence[Profile]) -> None:
+    known = {profile.id: profile for profile in profiles}
+    for number, worker in enumerate(workers):
+        profile = known.get(worker.profile_id)
+        if profile is None or profile.account_id != worker.account_id or profile.algorithm != worker.algorithm:
+            raise InvalidInput(
+                f"snapshot.workers[{number}].profile_id",
+                f"{worker.profile_id} is no profile of the worker's account and algorithm.",
+            )

@@ -1,4 +1,4 @@
-"""Worlds: how one begins, is reset, saved, restored, taken elsewhere, and ends.
+"""Worlds: how one begins, is found, and ends.
 
 A world begins as a copy of a hidden template that holds its fixture's content, so that a new one costs a few
 milliseconds. Its keys are its own: a call lands in the world that issued its key.
@@ -16,8 +16,9 @@ from upsim.clock import ClockState, Instant
 from upsim.errors import AlreadyExists, ConfigError, InvalidInput, NotFound
 from upsim.fixture import Fixture
 from upsim.ids import digest_of, hint_of, new_key, new_name
-from upsim.model import ApiKey, Tier, WorldId, WorldRecord
+from upsim.model import Account, ApiKey, Tier, WorldId, WorldRecord
 from upsim.rules.clocks import ClockChange, changed
+from upsim.store.base import Content
 from upsim.world import Universe, World
 
 DEFAULT: Final = WorldId("default")
@@ -56,6 +57,37 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
+class Birth:
+    """How a world began, besides its fixture: what a reset brings back.
+
+    Attributes:
+        clock: what was done to its clock.
+        tier: given to all its accounts.
+        loaded: it began as a saved world, of which a copy is kept.
+    """
+
+    clock: ClockChange = ClockChange()
+    tier: Tier | None = None
+    loaded: bool = False
+
+    @property
+    def option(self) -> dict[str, object]:
+        """What is kept of it among the world's options; nothing where there is nothing to say."""
+        if self == Birth():
+            return {}
+        clock = [self.clock.set_to, self.clock.advance_ms, self.clock.speed]
+        return {"born": {"clock": clock, "tier": self.tier, "loaded": self.loaded}}
+
+    @classmethod
+    def of(cls, record: WorldRecord) -> Birth:
+        """That of a world."""
+        kept: Any = record.options.get("born")
+        if kept is None:
+            return cls()
+        return cls(ClockChange(*kept["clock"]), Tier(kept["tier"]) if kept["tier"] else None, kept["loaded"])
+
+
+@dataclass(frozen=True, slots=True)
 class IssuedKey:
     """A key and its secret: to be shown once."""
 
@@ -65,9 +97,10 @@ class IssuedKey:
 
 @dataclass(frozen=True, slots=True)
 class NewWorld:
-    """A world that was just made, and the keys to it."""
+    """A world that was just made, its accounts and the keys to it, in the order of what it was made from."""
 
     record: WorldRecord
+    accounts: tuple[Account, ...]
     keys: tuple[IssuedKey, ...]
 
 
@@ -121,19 +154,18 @@ def create_world(universe: Universe, wish: Wish) -> NewWorld:
         AlreadyExists: a world of that name is there.
     """
     list_worlds(universe)  # makes room: the names and rows of worlds that are over
-    beginning = _fixture(universe, wish.fixture or universe.fixture)
-    template = _template(universe, beginning)
+    beginning = find_fixture(universe, wish.fixture or universe.fixture)
     record = new_record(universe, wish, beginning.name)
-    accounts = {account.id: account for account in beginning.content.accounts}
-    keys = tuple(_reissued(key) for key in beginning.content.keys if key.account_id in accounts)
+    accounts = content_of(beginning, wish.tier).accounts
+    keys = tuple(_reissued(key) for key in beginning.content.keys)
     universe.store.copy_content(
-        template, record.id, with_keys=False, record=record, new_keys=[issued.key for issued in keys]
+        template_of(universe, beginning, wish.tier),
+        record.id,
+        with_keys=False,
+        record=record,
+        new_keys=[issued.key for issued in keys],
     )
-    if wish.tier is not None:
-        for account in accounts.values():
-            # As if it had always been so: the tier of a window is that in which the window began.
-            universe.store.set_tier(record.id, account.id, wish.tier, Instant(0), Instant(0))
-    return NewWorld(record, keys)
+    return NewWorld(record, tuple(accounts), keys)
 
 
 def new_record(universe: Universe, wish: Wish, fixture_name: str) -> WorldRecord:
@@ -149,9 +181,8 @@ def new_record(universe: Universe, wish: Wish, fixture_name: str) -> WorldRecord
         raise InvalidInput("id", "must be letters, digits, dots, dashes and underscores, at most 63.")
     if universe.store.get_world(WorldId(name)) is not None:
         raise AlreadyExists("World", name)
-    unknown = [cap for cap in wish.caps or () if cap not in CAPS]
-    if unknown:
-        raise InvalidInput(f"caps.{unknown[0]}", f"is no cap; there are {', '.join(CAPS)}.")
+    _check_caps(wish.caps or {})
+    birth = Birth(wish.clock, wish.tier)
     return WorldRecord(
         id=WorldId(name),
         fixture=fixture_name,
@@ -159,89 +190,17 @@ def new_record(universe: Universe, wish: Wish, fixture_name: str) -> WorldRecord
         clock=changed(ClockState.real(), wall, wish.clock),
         created_at=wall,
         expires_at=None if wish.lifetime_ms is None else Instant(wall + wish.lifetime_ms),
-        options={"caps": dict(wish.caps)} if wish.caps else {},
+        options={**({"caps": dict(wish.caps)} if wish.caps else {}), **birth.option},
     )
-
-
-def reset_world(universe: Universe, world: World) -> WorldRecord:
-    """Make the world what its fixture says, in one step: content, faults, pools' behaviours and options.
-
-    Its keys, clock, seed and caps stay; keys added later go, revoked ones open again.
-    """
-    record = world.record
-    template = _template(universe, _fixture(universe, record.fixture))
-    kept = {name: value for name, value in record.options.items() if name == "caps"}
-    fresh = replace(record, options=kept, generation=record.generation + 1, revision=record.revision + 1)
-    universe.store.copy_content(template, world.id, with_keys=False, record=fresh)
-    return fresh
-
-
-def save_snapshot(universe: Universe, world: World, name: str) -> WorldRecord:
-    """Save the world as it is under a name, in place of what was saved under it.
-
-    Raises:
-        InvalidInput: the name cannot be used, or there are as many as the world's cap allows.
-    """
-    if not NAME.fullmatch(name):
-        raise InvalidInput("name", "must be letters, digits, dots, dashes and underscores, at most 63.")
-    copies = universe.store.list_copies(world.id)
-    cap = cap_of(world.record, "snapshots")
-    if cap is not None and len(copies) >= cap and all(copy.id != f"{world.id}#{name}" for copy in copies):
-        raise InvalidInput("name", f"this world may have {cap} snapshots; delete one first.")
-    wall = universe.wall.now()
-    saved = replace(
-        world.record,
-        id=WorldId(f"{world.id}#{name}"),
-        created_at=wall,
-        # The time it shows is saved, not the moment on the wall: restored, it goes on from there.
-        clock=ClockState(wall, world.record.clock.at(wall), world.record.clock.speed),
-    )
-    universe.store.copy_content(world.id, saved.id, with_keys=True, record=saved)
-    return saved
-
-
-def list_snapshots(universe: Universe, world: World) -> list[WorldRecord]:
-    """What was saved of the world, oldest first."""
-    return universe.store.list_copies(world.id)
-
-
-def snapshot_name(record: WorldRecord) -> str:
-    """The name under which it was saved."""
-    return record.id.partition("#")[2]
-
-
-def restore_snapshot(universe: Universe, world: World, name: str) -> WorldRecord:
-    """Make the world what it was when it was saved, its clock and faults included, in one step.
-
-    Raises:
-        NotFound: nothing was saved under that name.
-    """
-    saved = _snapshot(universe, world, name)
-    wall = universe.wall.now()
-    restored = replace(
-        saved,
-        id=world.id,
-        created_at=world.record.created_at,
-        expires_at=world.record.expires_at,
-        clock=ClockState(wall, saved.clock.shown, saved.clock.speed),
-        generation=world.record.generation + 1,
-        revision=world.record.revision + 1,
-    )
-    universe.store.copy_content(saved.id, world.id, with_keys=True, record=restored)
-    return restored
-
-
-def delete_snapshot(universe: Universe, world: World, name: str) -> None:
-    """Forget what was saved under a name.
-
-    Raises:
-        NotFound: nothing was.
-    """
-    universe.store.delete_world(_snapshot(universe, world, name).id)
 
 
 def change_options(world: World, **options: Any) -> WorldRecord:
-    """Switch options of the world; None leaves one as it is."""
+    """Switch options of the world; None leaves one as it is.
+
+    Raises:
+        InvalidInput: there is no such cap.
+    """
+    _check_caps(options.get("caps") or {})
     wanted = {name: value for name, value in options.items() if value is not None}
 
     def change(record: WorldRecord) -> WorldRecord:
@@ -257,14 +216,12 @@ def cap_of(record: WorldRecord, name: str) -> int | None:
     return cap
 
 
-def _snapshot(universe: Universe, world: World, name: str) -> WorldRecord:
-    saved = universe.store.get_world(WorldId(f"{world.id}#{name}")) if NAME.fullmatch(name) else None
-    if saved is None:
-        raise NotFound("Snapshot", name)
-    return saved
+def find_fixture(universe: Universe, name: str) -> Fixture:
+    """The fixture of that name.
 
-
-def _fixture(universe: Universe, name: str) -> Fixture:
+    Raises:
+        InvalidInput: there is none, or a mistake in it.
+    """
     # No file but the one the server was started with: whoever may make worlds may not read this machine.
     if name != universe.fixture and name not in fixture.names():
         known = dict.fromkeys((*fixture.names(), universe.fixture))
@@ -275,16 +232,30 @@ def _fixture(universe: Universe, name: str) -> Fixture:
         raise InvalidInput("fixture", str(error).removeprefix("fixture: ")) from error
 
 
-def _template(universe: Universe, beginning: Fixture) -> WorldId:
-    """The hidden world that holds the fixture's content; made when it is first needed."""
-    template = WorldId(f"#{beginning.digest}")
+def content_of(beginning: Fixture, tier: Tier | None) -> Content:
+    """What a world begins with, without keys: the fixture's, with all accounts of one tier where that is wished."""
+    accounts = beginning.content.accounts
+    if tier is not None:
+        accounts = [replace(account, tier=tier) for account in accounts]
+    return replace(beginning.content, accounts=accounts, keys=())
+
+
+def template_of(universe: Universe, beginning: Fixture, tier: Tier | None) -> WorldId:
+    """The hidden world that holds what a world begins with; made when it is first needed."""
+    template = WorldId(f"#{beginning.digest}" + (f".{tier}" if tier is not None else ""))
     if universe.store.get_world(template) is None:
         record = WorldRecord(template, beginning.name, 0, ClockState.real(), universe.wall.now())
         try:
-            universe.store.create_world(record, replace(beginning.content, keys=()))
+            universe.store.create_world(record, content_of(beginning, tier))
         except AlreadyExists:  # made by another request meanwhile, from the same text
             return template
     return template
+
+
+def _check_caps(caps: Mapping[str, int]) -> None:
+    unknown = [cap for cap in caps if cap not in CAPS]
+    if unknown:
+        raise InvalidInput(f"caps.{unknown[0]}", f"is no cap; there are {', '.join(CAPS)}.")
 
 
 def _reissued(key: ApiKey) -> IssuedKey:

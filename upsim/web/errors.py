@@ -12,6 +12,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from upsim import errors
+from upsim.rules.journal import without_keys
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,6 @@ SPELLING: Final[Mapping[type[errors.UpsimError], HTTPStatus]] = {  # source: ref
 """The status of each refusal; a subclass not named here has its parent's."""
 
 _TEXTS: Final[Mapping[int, str]] = {
-    413: "Request body too large: at most 1 MiB (1,048,576 bytes) is accepted.",
     415: "Content-Type must be application/json for this call.",
 }
 
@@ -51,7 +51,9 @@ def status_of(error: errors.UpsimError) -> HTTPStatus:
 
 def error_response(status: int, message: str) -> Response:
     """An error as every error looks. Source: reference, "Error Responses"."""
-    return Response(json.dumps({"error": message}, ensure_ascii=False), status, content_type="application/json")
+    # Whatever a message repeats of a request, it never repeats a key.
+    content = json.dumps({"error": without_keys(message)}, ensure_ascii=False)
+    return Response(content, status, content_type="application/json")
 
 
 def install(app: Flask) -> None:
@@ -78,11 +80,15 @@ def _http(error: HTTPException) -> Response:
     g.error = error
     code = error.code or 500
     if code == 404:
+        spec = "/_upsim/openapi.yaml" if request.path.startswith("/_upsim/") else "/openapi.yaml"
         slash = "/" if request.environ["PATH_INFO"].startswith("//") else ""  # which request.path leaves out
-        message = f"No such endpoint: {request.method} {slash}{request.path}. All there are stand in /openapi.yaml."
+        message = f"No such endpoint: {request.method} {slash}{request.path}. All there are stand in {spec}."
     elif isinstance(error, MethodNotAllowed):
         allowed = ", ".join(sorted(error.valid_methods or ()))
         message = f"Method {request.method} is not allowed on {request.path}; allowed: {allowed}."
+    elif code == 413 and request.max_content_length is not None:
+        most = request.max_content_length
+        message = f"Request body too large: at most {most >> 20} MiB ({most:,} bytes) is accepted."
     else:
         message = _TEXTS.get(code) or f"{error.name}: {error.description or 'the request cannot be answered'}"
     response = error_response(code, message)
@@ -93,5 +99,5 @@ def _http(error: HTTPException) -> Response:
 
 def _crash(error: Exception) -> Response:
     g.error = error
-    log.error("%s %s failed", request.method, request.path, exc_info=error)
+    log.error("%s %s failed", request.method, without_keys(request.path), exc_info=error)
     return error_response(500, "Internal server error: this is a fault of the simulator, not of the request.")
