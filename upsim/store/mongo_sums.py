@@ -75,7 +75,7 @@ class KeptSums(Linked):
     def _version_of_workers(self, content: str | None) -> tuple[int, bool]:
         """How often workers were changed, and whether somebody is changing them."""
         found = self._sums.find_one({"_id": f"{content}"})
-        return (found["version"], bool(found["changing"])) if found else (0, False)
+        return (found["version"], bool(found.get("changing"))) if found else (0, False)
 
 
 def _doc(content: str | None, account_id: str, algorithm: str, ledger: Ledger, version: int) -> Doc:
