@@ -53,8 +53,14 @@ def fate_of(mutant: Wrapper | Swap) -> Fate:
 
 def judged_upsim(app: Any, plan: Plan) -> Summary:
     """A run against an upsim in this process, in a world of its own."""
+
+    def plain(environ: dict[str, Any], start_response: Any) -> Any:
+        # The transport hands paths over as text; WSGI wants their bytes, each as one character.
+        environ["PATH_INFO"] = environ["PATH_INFO"].encode().decode("latin-1")
+        return app(environ, start_response)
+
     here = Settings("http://127.0.0.1", {})
-    found = check(here, plan, Level.ASSUMED, transport=httpx.WSGITransport(app))
+    found = check(here, plan, Level.ASSUMED, transport=httpx.WSGITransport(plain))
     assert found is not None
     return found
 
