@@ -164,6 +164,7 @@ def create_world(universe: Universe, wish: Wish) -> NewWorld:
         with_keys=False,
         record=record,
         new_keys=[issued.key for issued in keys],
+        only_new=True,
     )
     return NewWorld(record, tuple(accounts), keys)
 

@@ -209,6 +209,7 @@ class Store(Protocol):
         with_keys: bool,
         record: WorldRecord | None = None,
         new_keys: Sequence[ApiKey] = (),
+        only_new: bool = False,
     ) -> None:
         """Make the target's content that of the source, atomically; forget the target's hits and journal.
 
@@ -219,9 +220,11 @@ class Store(Protocol):
             record: the target's record from then on, in the same step; with None it stays as it is. A target that is
                 not there yet is created, hidden if its id has a "#".
             new_keys: given to the target besides.
+            only_new: the target must not be there yet.
 
         Raises:
             NotFound: there is no such source, or no target and no record.
+            AlreadyExists: the target is there, and should not be.
         """
 
     def read_content(self, world: WorldId) -> Content:

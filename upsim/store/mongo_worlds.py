@@ -115,6 +115,7 @@ class Worlds(Keys, KeptSums):
         with_keys: bool,
         record: WorldRecord | None = None,
         new_keys: Sequence[ApiKey] = (),
+        only_new: bool = False,
     ) -> None:
         origin = self._worlds.find_one({"_id": source}, {"content": 1, "keys": 1})
         if origin is None:
@@ -122,7 +123,8 @@ class Worlds(Keys, KeptSums):
         token = _token(target)
         try:
             self.copied_sums(origin["content"], token, lambda: self._copy_docs(origin["content"], token))
-            dropped = self._point_to(target, token, origin["keys"] if with_keys else None, new_keys, record)
+            kept = origin["keys"] if with_keys else None
+            dropped = self._point_to(target, token, kept, new_keys, record, only_new=only_new)
         except BaseException:
             self._drop_content(token)
             raise
@@ -138,7 +140,14 @@ class Worlds(Keys, KeptSums):
                 collection.insert_many(batch, ordered=False)
 
     def _point_to(
-        self, world: WorldId, token: str, keys: Doc | None, new_keys: Sequence[ApiKey], record: WorldRecord | None
+        self,
+        world: WorldId,
+        token: str,
+        keys: Doc | None,
+        new_keys: Sequence[ApiKey],
+        record: WorldRecord | None,
+        *,
+        only_new: bool,
     ) -> str | None:
         """Make the content of that token the world's; returns the token that nobody reads any more.
 
@@ -146,6 +155,7 @@ class Worlds(Keys, KeptSums):
             keys: the world's keys from then on; with None it keeps those it was issued with.
             new_keys: further keys.
             record: its record from then on; with None it stays as it is.
+            only_new: the world must not be there yet.
         """
         further: Doc = {key.id: key_doc(key) for key in new_keys}
         while True:
@@ -158,6 +168,8 @@ class Worlds(Keys, KeptSums):
                     return None
                 self._digests.delete_many({"life": life})
                 continue  # it was created meanwhile
+            if only_new:
+                raise AlreadyExists("World", world)
             if keys is None:
                 issued = {key_id: doc for key_id, doc in found["keys"].items() if doc["issued"]}
                 kept = {key_id: {**doc, "revoked_at": None} for key_id, doc in issued.items()}

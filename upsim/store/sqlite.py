@@ -137,11 +137,14 @@ class SQLiteStore:
         with_keys: bool,
         record: WorldRecord | None = None,
         new_keys: Sequence[ApiKey] = (),
+        only_new: bool = False,
     ) -> None:
         with self._engine.write() as db:
             if db.execute("SELECT 1 FROM worlds WHERE id = ?", (source,)).fetchone() is None:
                 raise NotFound("World", source)
             known = db.execute("SELECT 1 FROM worlds WHERE id = ?", (target,)).fetchone() is not None
+            if known and only_new:
+                raise AlreadyExists("World", target)
             if record is not None:
                 db.execute(
                     "INSERT INTO worlds (id, parent, created_at, doc) VALUES (?, ?, ?, ?)"
