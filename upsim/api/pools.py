@@ -6,7 +6,6 @@ from http import HTTPStatus
 
 from upsim.api import render
 from upsim.api.call import Call, object_id
-from upsim.errors import InvalidInput
 from upsim.model import HealthStatus, PoolTarget
 from upsim.rules import pools
 from upsim.store.base import PoolChanges
@@ -26,7 +25,7 @@ def get_pool(call: Call) -> Reply:
 
 
 def create_pool(call: Call) -> Reply:
-    created = pools.create_pool(call.world, call.account, _name(call), _target(call))
+    created = pools.create_pool(call.world, call.account, call.body["name"], _target(call))
     return Reply({**render.pool(created.pool), "created_profile_id": created.profile_id}, HTTPStatus.CREATED)
 
 
@@ -34,7 +33,7 @@ def update_pool(call: Call) -> Reply:
     fields = ("algorithm", "host", "port", "tls", "username", "password")
     changes = PoolChanges(
         at=call.world.now(),
-        name=_name(call) if "name" in call.body else None,
+        name=call.body.get("name"),
         **{name: call.body[name] for name in fields if name in call.body},
     )
     return Reply(render.pool(pools.update_pool(call.world, call.account, call.id, changes)))
@@ -50,13 +49,6 @@ def test_pool(call: Call) -> Reply:
         pool_id = object_id(call.body["pool_id"])
         return Reply(render.pool_test(pools.check_saved_pool(call.world, call.account, pool_id), pool_id))
     return Reply(render.pool_test(pools.check_pool(call.world, _target(call)), None))
-
-
-def _name(call: Call) -> str:
-    name: str = call.body["name"].strip()
-    if not name:
-        raise InvalidInput("name", "must not be blank.")
-    return name
 
 
 def _target(call: Call) -> PoolTarget:

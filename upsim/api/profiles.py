@@ -19,14 +19,14 @@ def list_profiles(call: Call) -> Reply:
 
 
 def create_profile(call: Call) -> Reply:
-    view = profiles.create_profile(call.world, call.account, _name(call), call.body["algorithm"], _pool_ids(call))
+    view = profiles.create_profile(call.world, call.account, call.body["name"], call.body["algorithm"], _pool_ids(call))
     return Reply(render.profile(view), HTTPStatus.CREATED)
 
 
 def update_profile(call: Call) -> Reply:
     changes = ProfileChanges(
         at=call.world.now(),
-        name=_name(call) if "name" in call.body else None,
+        name=call.body.get("name"),
         algorithm=call.body.get("algorithm"),
         pool_ids=_pool_ids(call) if "pools" in call.body else None,
     )
@@ -46,13 +46,6 @@ def set_default_profile(call: Call) -> Reply:
 
 def get_default_profile(call: Call) -> Reply:
     return Reply(render.profile(profiles.get_default_profile(call.world, call.account, call.query["algorithm"])))
-
-
-def _name(call: Call) -> str:
-    name: str = call.body["name"].strip()
-    if not name:
-        raise InvalidInput("name", "must not be blank.")
-    return name
 
 
 def _pool_ids(call: Call) -> tuple[ObjectId, ...]:
