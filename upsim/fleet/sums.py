@@ -104,6 +104,8 @@ def changes_of(device: Device, history: Sequence[Event] = (), profile: str | Non
     Args:
         profile: only what it does to the sums of this profile's workers.
     """
+    if not history and device.retired_at is None and not profile:
+        return (Change(device.joined_at, device.cell, worth(device)),)  # nearly every worker's whole life
     result: list[Change] = []
     for part in segments(device, history):
         if profile is not None and part.profile != profile:

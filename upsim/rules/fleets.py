@@ -47,7 +47,7 @@ def history_of(worker: Worker) -> History:
 
 def summands(worker: Worker) -> Iterator[Summand]:
     """What a worker adds to the sums that the store keeps for its account and algorithm: by cell, and by feed."""
-    for change in changes_of(device_of(worker), history_of(worker)):
+    for change in changes_of(device_of(worker), history_of(worker) if worker.history else ()):
         yield Summand(change.at, change.cell, feed_of(change.cell), change.delta.flat)
 
 

@@ -62,35 +62,42 @@ Key = tuple[str, str]
 
 
 class Ledger:
-    """Sums being added up."""
+    """Sums being added up.
+
+    Attributes:
+        days: what was added on each day, by instant and place.
+    """
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self.listed = 0
-        self.groups: dict[int, Numbers] = {}
-        self.places: dict[int, Numbers] = {}
+        self._listed = 0
+        self._group_of: dict[int, int] = {}
         self.days: dict[int, dict[tuple[Instant, int], Numbers]] = {}
 
     def add(self, summands: Iterable[Summand], times: int = 1) -> None:
         """Add what one worker adds, or with -1 take it away."""
-        self.listed += times
+        self._listed += times
         for at, place, group, numbers in summands:
-            added = numbers if times == 1 else tuple(times * number for number in numbers)
-            _add(self.groups, group, added)
-            _add(self.places, place, added)
-            _add(self.days.setdefault(day_of(at), {}), (at, place), added)
+            self._group_of[place] = group
+            changes = self.days.setdefault(day_of(at), {})
+            _add(changes, (at, place), numbers if times == 1 else tuple(times * number for number in numbers))
 
     def head(self, before: str | None = None) -> str:
         """The sums as text, added to those of a text."""
-        listed, groups, places = _read_head(before) if before else (0, {}, {})
-        groups, places = _added(groups, self.groups), _added(places, self.places)
-        return _text([listed + self.listed, sorted(groups.items()), sorted(places.items())])
+        listed, known_groups, known_places = _read_head(before) if before else (0, {}, {})
+        groups, places = dict(known_groups), dict(known_places)
+        for changes in self.days.values():
+            for (_, place), numbers in changes.items():
+                _add(places, place, numbers)
+                _add(groups, self._group_of[place], numbers)
+        return _text([listed + self._listed, sorted(groups.items()), sorted(places.items())])
 
     def day(self, day: int, before: str | None = None) -> str:
         """The changes of a day as text, added to those of a text; those that come to nothing are left out."""
-        known = {(at, place): numbers for at, place, numbers in _read_day(before)} if before else {}
-        changes = sorted(_added(known, self.days[day]).items())
-        return _text([(at, place, numbers) for (at, place), numbers in changes if any(numbers)])
+        changes = {(at, place): numbers for at, place, numbers in _read_day(before)} if before else {}
+        for key, numbers in self.days[day].items():
+            _add(changes, key, numbers)
+        return _text([(at, place, numbers) for (at, place), numbers in sorted(changes.items()) if any(numbers)])
 
 
 class Ledgers:
@@ -144,10 +151,3 @@ def _read_day(text: str) -> list[tuple[Instant, int, Numbers]]:
 def _add(sums: dict[_Key, Numbers], key: _Key, numbers: Numbers) -> None:
     known = sums.get(key)
     sums[key] = tuple(map(int.__add__, known, numbers)) if known else numbers
-
-
-def _added(sums: Mapping[_Key, Numbers], more: Mapping[_Key, Numbers]) -> dict[_Key, Numbers]:
-    result = dict(sums)
-    for key, numbers in more.items():
-        _add(result, key, numbers)
-    return result
