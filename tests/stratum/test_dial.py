@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from upsim.algorithms import ALGORITHMS
 from upsim.clock import SystemClock
 from upsim.model import PoolTarget, Stage, WorldId
 from upsim.stratum.dial import CannotConnect, loopback, permitted, resolve, why_not
+from upsim.stratum.pool import SimulatedPool
+from upsim.stratum.ports import PoolServer
 from upsim.stratum.service import LocalBehaviours, PoolNetwork, PoolWorld
 
 WORLD = PoolWorld(WorldId("w"), 1, SystemClock())
@@ -163,3 +166,23 @@ def test_real_hosts_are_not_connected_to_more_than_once_a_second() -> None:
         network.space_out("192.0.2.1", time.monotonic() + 0.1)
     network.space_out("192.0.2.2", time.monotonic() + 0.1)
     network.close()
+
+
+def test_a_real_tls_port_is_told_on_a_second_connection_a_second_later(answers: dict[str, list[str]]) -> None:
+    answers["mine.example"] = ["127.0.0.1"]
+    with PoolServer() as server:
+        port = server.open(SimulatedPool(ALGORITHMS["sha256"], 1), behaviour="tls")
+        assert "this is a TLS port, set tls" in found_by("real", "mine.example", port).failure.reason
+    assert answers["asked"] == ["mine.example"]
+
+
+@pytest.mark.parametrize(
+    "problem", [socket.gaierror("no"), UnicodeError("label too long"), ValueError("embedded null")]
+)
+def test_whatever_the_resolver_complains_of_is_a_sentence(problem: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def complain(*args: Any, **more: Any) -> list[Any]:
+        raise problem
+
+    monkeypatch.setattr(socket, "getaddrinfo", complain)
+    with pytest.raises(CannotConnect, match=r"there is no host called nowhere\.example: check the name"):
+        resolve("nowhere.example", 80, time.monotonic() + 5)

@@ -143,7 +143,10 @@ def test_an_excerpt_shows_bytes_that_cannot_be_printed() -> None:
         ('{"error":[40,"unfit, ignore"],"id":4,"result":null}', "unfit, ignore"),
         ('{"error":[20,"Rejected","the detail"]}', "Rejected: the detail"),
         ('{"error":[]}', "an error without a text"),
-        ('{"error":{}}', "error None"),
+        ('{"error":{}}', "an error without a text"),
+        ('{"error":[[[]]]}', "an error without a text"),
+        ('{"error":7}', "error 7"),
+        ('{"error":{"code":-1}}', "error -1"),
     ],
 )
 def test_refusals_are_read_in_every_shape_pools_use(reply: str, text: str | None) -> None:

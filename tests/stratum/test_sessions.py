@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
@@ -14,9 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from upsim.algorithms import ALGORITHMS
+from upsim.stratum.dialects import speech_of
+from upsim.stratum.peer import Credentials, Unexpected, error_text
 from upsim.stratum.pool import SimulatedPool
+from upsim.stratum.recognise import dialect_of_job
 from upsim.stratum.session import MAX_JOBS, MAX_LOGINS, Duplicates
-from upsim.stratum.wire import LineBuffer, LineTooLong
+from upsim.stratum.wire import LineBuffer, LineTooLong, NotStratum, decode
 
 from .conftest import NOON, Desk
 from .test_conversations import CONVERSATIONS, read
@@ -185,3 +189,51 @@ def test_a_line_that_is_too_long_ends_in_an_error_not_in_memory() -> None:
         assert buffer.feed(b"A" * 1_000) == []
     with pytest.raises(LineTooLong):
         buffer.feed(b"A" * 1_000)
+
+
+def heard_by_miners(algorithm: str) -> list[bytes]:
+    """Everything a pool of an algorithm says in the conversations we know."""
+    desk = Desk(SimulatedPool(ALGORITHMS[algorithm], 1))
+    said = [line for spoken in SPOKEN[algorithm] for line in desk.raw(spoken.encode())]
+    for miner in speech_of(ALGORITHMS[algorithm]).miners:
+        other = Desk(SimulatedPool(ALGORITHMS[algorithm], 1))
+        said += [
+            line
+            for ask in miner(ALGORITHMS[algorithm], Credentials("w", "x")).opening()
+            for line in other.raw(ask.line)
+        ]
+    session: Any = desk.seat.session
+    session.extranonce_subscribed = True
+    said += session.tell_extranonce()
+    said += session.tell_difficulty()
+    return said
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_whatever_a_pool_says_the_miners_side_stands_it(algorithm: str) -> None:
+    """It takes a reply or calls it unexpected; and from any job it takes, it can make a share."""
+    chance = random.Random(f"pools:{algorithm}")
+    lines = heard_by_miners(algorithm)
+    jobs = [line for line in lines if dialect_of_job(decode(line)) is not None or b'"blob"' in line]
+    kinds = speech_of(ALGORITHMS[algorithm]).miners
+    works = 0
+    for number in range(MUTATIONS // 25):
+        miner = kinds[number % len(kinds)](ALGORITHMS[algorithm], Credentials("w", "x"))
+        asks = miner.opening()
+        for line in (*lines[:2], chance.choice(lines), *chance.choices(jobs, k=3)):
+            try:
+                message = decode(mutated(line, chance) if chance.random() < 0.6 else line)
+            except NotStratum:
+                continue
+            error_text(message)
+            dialect_of_job(message)
+            for ask in asks:
+                with contextlib.suppress(Unexpected):
+                    miner.learn(ask, message)
+            work = miner.take(message)
+            if work is not None:
+                works += 1
+                assert work.difficulty > 0
+                share = miner.submit(9, work, miner.look(work, number, 1))
+                assert decode(share)["id"] == 9
+    assert works > MUTATIONS // 250

@@ -111,7 +111,8 @@ def resolve(host: str, port: int, deadline: float) -> list[str]:
             for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
                 if str(entry[4][0]) not in found:
                     found.append(str(entry[4][0]))
-        except (OSError, UnicodeError):
+        except (OSError, ValueError):
+            # No such name, or none that could be one: too long, with a zero byte.
             found.clear()
         finally:
             _RESOLVERS.release()
@@ -185,9 +186,18 @@ def secure(raw: socket.socket, host: str, deadline: float) -> ssl.SSLSocket:
     except TimeoutError:
         raw.close()
         raise OutOfTime from None
-    except (OSError, ValueError) as problem:
+    except ssl.SSLEOFError:
         raw.close()
-        raise NoTls(str(problem)) from None
+        raise NoTls("the other side hung up") from None
+    except ssl.SSLError as problem:
+        raw.close()
+        raise NoTls((problem.reason or "it was not understood").lower().replace("_", " ")) from None
+    except OSError:
+        raw.close()
+        raise NoTls("the other side hung up") from None
+    except ValueError:
+        raw.close()
+        raise NoTls("the host is no name that TLS could ask for") from None
 
 
 def _is_address(host: str) -> bool:

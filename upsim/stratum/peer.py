@@ -9,13 +9,21 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 
 from upsim.algorithms import Algorithm
 from upsim.model import Stage
 from upsim.stratum.wire import Json, clip, encode
 
-AGENT: Final = "upsim/0.1"
+
+@cache
+def agent() -> str:
+    """What our miners call themselves: upsim and its version."""
+    try:
+        return f"upsim/{version('upsim')}"
+    except PackageNotFoundError:
+        return "upsim"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +34,7 @@ class Credentials:
     password: str = field(repr=False)
     host: str = ""
     port: int = 0
-    agent: str = AGENT
+    agent: str = field(default_factory=agent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +133,11 @@ class MinerSession(ABC):
         """The line that submits a share."""
 
 
+def counted(number: int, size: int) -> str:
+    """A number as hex of so many bytes, begun again where it is larger; empty for no bytes at all."""
+    return f"{number % 256**size:0{2 * size}x}" if size > 0 else ""
+
+
 def request(request_id: int, method: str, params: Json, **more: Json) -> bytes:
     """A request line."""
     return encode({"id": request_id, "method": method, "params": params, **more})
@@ -138,14 +151,19 @@ def error_text(message: Mapping[str, Json]) -> str | None:
     error = message.get("error")
     if error is None or error is False:
         reason = message.get("reject-reason")
-        return clip(str(reason)) if reason else None
+        return clip(reason) if isinstance(reason, str) and reason else None
     if isinstance(error, list):
         words = [str(part) for part in error[1:] if isinstance(part, str) and part]
-        return clip(": ".join(words)) if words else clip(f"error {error[0]}" if error else "an error without a text")
+        return clip(": ".join(words)) if words else _bare(error[0] if error else None)
     if isinstance(error, dict):
         text = error.get("message")
-        return clip(text) if isinstance(text, str) and text else clip(f"error {error.get('code')}")
-    return clip(str(error))
+        return clip(text) if isinstance(text, str) and text else _bare(error.get("code"))
+    return clip(error) if isinstance(error, str) else _bare(error)
+
+
+def _bare(code: Json) -> str:
+    """An error that has at most a number."""
+    return clip(f"error {code}") if isinstance(code, int | float | str) else "an error without a text"
 
 
 def params_of(message: Mapping[str, Json]) -> list[Json]:

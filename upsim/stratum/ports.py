@@ -86,6 +86,7 @@ class PoolServer:
         self._clock = clock or SystemClock()
         self._pace = pace
         self._thread = LoopThread("upsim-ports")
+        self._closed = False
         self._listeners: list[socket.socket] = []
         self._hosts: list[Host] = []
         self._secure: Callable[[], ssl.SSLContext] = cache(throw_away_context)
@@ -145,7 +146,10 @@ class PoolServer:
         return self._thread.ask(question)
 
     def close(self) -> None:
-        """Close every port and connection."""
+        """Close every port and connection. A second time does nothing."""
+        if self._closed:
+            return
+        self._closed = True
         self._thread.stop()
         for listener in self._listeners:
             listener.close()

@@ -26,6 +26,8 @@ _LOG: Final = logging.getLogger(__name__)
 MAX_CONNECTIONS: Final = 20_000
 MAX_UNREAD_BYTES: Final = 262_144
 """A client that lets this much wait unread is disconnected."""
+MAX_STEPS: Final = 100_000
+"""Most steps that wait for a slow behaviour; trickling a job byte by byte takes two thousand."""
 FIRST_BYTE_S: Final = 60.0
 TICK_S: Final = 1.0
 """How often connections are looked at for a new job."""
@@ -98,7 +100,7 @@ class Connection(asyncio.Protocol):
         try:
             lines = self._lines.feed(data)
         except LineTooLong:
-            self._take([Close()])
+            self.close()
             return
         for line in lines:
             if self._transport is None or self._transport.is_closing():
@@ -126,7 +128,10 @@ class Connection(asyncio.Protocol):
 
     def _take(self, steps: list[Step]) -> None:
         self._steps.extend(steps)
-        if self._waiting is None:
+        if len(self._steps) > MAX_STEPS:
+            # A slow pool, and a client that asks faster than it is answered.
+            self.close(reset=True)
+        elif self._waiting is None:
             self._go()
 
     def _go(self) -> None:

@@ -17,9 +17,9 @@ from upsim.algorithms import ALGORITHMS, Dialect
 from upsim.model import Outcome, PoolTarget, PoolTest, Stage, StageResult
 from upsim.stratum.dial import CannotConnect, Hangup, Link, NoTls, OutOfTime, secure
 from upsim.stratum.dialects import SPEECHES, speech_of
-from upsim.stratum.peer import Ask, Credentials, MinerSession, Unexpected, error_text
+from upsim.stratum.peer import Ask, Credentials, MinerSession, Unexpected, agent, error_text
 from upsim.stratum.recognise import dialect_of_job
-from upsim.stratum.wire import Json, LineTooLong, NotStratum, clip, decode, encode
+from upsim.stratum.wire import Json, LineTooLong, NotStratum, as_id, clip, decode, encode
 
 JOB_WAIT_S: Final = 1.0
 """How long a test that passed waits for a first job before it remarks on its absence."""
@@ -186,18 +186,20 @@ class PoolTester:
         return f"connected, but the answer is not Stratum: {problem.excerpt}"
 
     def _asked_by_pool(self, link: Link, message: dict[str, Json]) -> None:
+        mark = as_id(message.get("id"))
         match message.get("method"):
-            case "client.get_version" if message.get("id") is not None:
-                link.send(encode({"id": message["id"], "result": "upsim/0.1", "error": None}))
+            case "client.get_version" if mark is not None:
+                link.send(encode({"id": mark, "result": agent(), "error": None}))
             case "client.show_message":
                 params = message.get("params")
                 if isinstance(params, list) and params and isinstance(params[0], str):
                     self._remark(f"the pool says: {clip(params[0])}")
-                if message.get("id") is not None:
-                    link.send(encode({"id": message["id"], "result": True, "error": None}))
+                if mark is not None:
+                    link.send(encode({"id": mark, "result": True, "error": None}))
             case "client.reconnect":
                 params = message.get("params")
-                where = ":".join(str(part) for part in params[:2]) if isinstance(params, list) else ""
+                parts = params[:2] if isinstance(params, list) else []
+                where = ":".join(str(part) for part in parts if isinstance(part, str | int))
                 self._remark(f"the pool asks to reconnect to {clip(where) or 'itself'}; a test does not follow")
 
     def _remark(self, text: str) -> None:
@@ -247,19 +249,19 @@ class PoolTester:
         return failure.reason
 
     def _speaks_tls(self) -> bool:
-        until = min(self._deadline, time.monotonic() + PROBE_S)
         try:
-            secure(self._dial(until), self._target.host, until).close()
+            raw = self._dial(self._deadline)
+            secure(raw, self._target.host, self._probe_end()).close()
         except (CannotConnect, Hangup, NoTls, OutOfTime):
             return False
         return True
 
     def _speaks(self, speaks: type[MinerSession]) -> bool:
         """Whether the other side answers the first words of a dialect as that dialect does."""
-        until = min(self._deadline, time.monotonic() + PROBE_S)
         miner = speaks(self._algorithm, Credentials(self._target.username, self._target.password))
         try:
-            raw = self._dial(until)
+            raw = self._dial(self._deadline)
+            until = self._probe_end()
             link = Link(secure(raw, self._target.host, until) if self._target.tls else raw, until)
         except (CannotConnect, Hangup, NoTls, OutOfTime):
             return False
@@ -279,10 +281,9 @@ class PoolTester:
 
     def _without_tls(self, problem: NoTls) -> str:
         try:
-            until = min(self._deadline, time.monotonic() + PROBE_S)
-            link = Link(self._dial(until), until)
+            link = Link(self._dial(self._deadline), self._probe_end())
         except (CannotConnect, Hangup, OutOfTime):
-            return f"connected, but the TLS handshake failed: {clip(str(problem))}"
+            return f"connected, but the TLS handshake failed: {problem}"
         try:
             ask = (
                 speech_of(self._algorithm)
@@ -292,10 +293,14 @@ class PoolTester:
             link.send(ask.line)
             decode(link.line())
         except (Hangup, OutOfTime, LineTooLong, NotStratum):
-            return f"connected, but the TLS handshake failed: {clip(str(problem))}"
+            return f"connected, but the TLS handshake failed: {problem}"
         finally:
             link.close()
         return "connected, but there is no TLS on this port: unset tls"
+
+    def _probe_end(self) -> float:
+        """When to give a guess up. Counted from the connection on, which may have had to wait for its turn."""
+        return min(self._deadline, time.monotonic() + PROBE_S)
 
     # The report
 

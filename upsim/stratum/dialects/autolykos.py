@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from upsim.stratum.dialects.family import FamilyMiner, FamilySession
 from upsim.stratum.events import Submission
 from upsim.stratum.jobs import Job, Recipe, expect
-from upsim.stratum.peer import Found, Work, as_text, request
+from upsim.stratum.peer import Found, Work, as_text, counted, request
 from upsim.stratum.session import Offered, hex_problem
 from upsim.stratum.targets import MAX_TARGET, hashes_for, target_for
 from upsim.stratum.wire import Json, Request, notification
@@ -90,7 +90,6 @@ class AutolykosMiner(FamilyMiner):
 
     def submit(self, request_id: int, work: Work, found: Found) -> bytes:
         """mining.submit."""
-        digits = 2 * self.extranonce2_bytes
-        tail = f"{found.nonce % 16**digits:0{digits}x}"
+        tail = counted(found.nonce, self.extranonce2_bytes)
         params: Json = [self.credentials.username, work.job_id, tail, "00000000", self.extranonce1 + tail]
         return request(request_id, "mining.submit", params)

@@ -13,7 +13,7 @@ from upsim.stratum import proof
 from upsim.stratum.dialects.family import FamilyMiner, FamilySession
 from upsim.stratum.events import Event, Submission, Verdict, rejected
 from upsim.stratum.jobs import Job, Recipe, expect
-from upsim.stratum.peer import Found, Work, as_text, request
+from upsim.stratum.peer import Found, Work, as_text, counted, request
 from upsim.stratum.session import Offered, hex_problem
 from upsim.stratum.targets import D1, SCRYPT_D1, difficulty_of, network_target
 from upsim.stratum.wire import Json, RejectCode, Request, is_hex, notification
@@ -220,16 +220,15 @@ class BitcoinMiner(FamilyMiner):
 
     def look(self, work: Work, number: int, tries: int) -> Found:
         """The nonce with the smallest hash among the first few."""
-        extranonce2 = number % 256**self.extranonce2_bytes
         job = as_job(work.fields)
-        front = block_header(job, self.extranonce1, self._tail(extranonce2), job.ntime, "00000000")[:76]
+        front = block_header(job, self.extranonce1, self._tail(number), job.ntime, "00000000")[:76]
         digest = proof.HASHES[self.algorithm.id]
         # The hash is a little-endian number: its last byte weighs most.
         best = min((digest(front + nonce.to_bytes(4, "little"))[::-1], nonce) for nonce in range(max(1, tries)))
-        return Found(best[1], extranonce2)
+        return Found(best[1], number)
 
     def _tail(self, extranonce2: int) -> str:
-        return f"{extranonce2:0{2 * self.extranonce2_bytes}x}"
+        return counted(extranonce2, self.extranonce2_bytes)
 
     def submit(self, request_id: int, work: Work, found: Found) -> bytes:
         """mining.submit with this nonce."""

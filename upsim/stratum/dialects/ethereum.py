@@ -14,7 +14,7 @@ from upsim.stratum.dialects.family import FamilyMiner, FamilySession
 from upsim.stratum.events import Event, JobAsked, Login, Say, Submission
 from upsim.stratum.jobs import Job, Recipe, expect
 from upsim.stratum.keccak import seed_hash
-from upsim.stratum.peer import Ask, Found, MinerSession, Unexpected, Work, as_text, request
+from upsim.stratum.peer import Ask, Found, MinerSession, Unexpected, Work, as_text, counted, request
 from upsim.stratum.session import Offered, PoolSession, hex_problem
 from upsim.stratum.targets import D1, difficulty_of, target_for
 from upsim.stratum.wire import REJECT_TEXT, Id, Json, RejectCode, Request, encode, is_hex, notification
@@ -184,6 +184,8 @@ def _header(offered: Offered) -> str:
 class NicehashMiner(FamilyMiner):
     """The miner's side of EthereumStratum/1.0.0."""
 
+    nonce_bytes = 8
+
     def subscribe_params(self) -> list[Json]:
         """The agent and the protocol wanted."""
         return [self.credentials.agent, _PROTOCOL]
@@ -192,10 +194,9 @@ class NicehashMiner(FamilyMiner):
         """Read the hello's reply; a V1 pool's has three items and no protocol name."""
         match value:
             case [[_, _, str(protocol), *_], str(extranonce)] if protocol.startswith("EthereumStratum"):
-                self.extranonce1 = extranonce
-                self.extranonce2_bytes = 8 - len(extranonce) // 2
-            case _:
-                raise Unexpected("the reply to mining.subscribe is not EthereumStratum/1.0.0")
+                if self.keep_extranonce(extranonce):
+                    return
+        raise Unexpected("the reply to mining.subscribe is not EthereumStratum/1.0.0")
 
     def take_job(self, params: list[Json]) -> Work | None:
         """Read mining.notify."""
@@ -206,8 +207,7 @@ class NicehashMiner(FamilyMiner):
 
     def submit(self, request_id: int, work: Work, found: Found) -> bytes:
         """mining.submit with the digits the extranonce leaves."""
-        digits = 16 - len(self.extranonce1)
-        nonce = f"{found.nonce % 16**digits:0{digits}x}"
+        nonce = counted(found.nonce, self.extranonce2_bytes)
         return request(request_id, "mining.submit", [self.credentials.username, work.job_id, nonce])
 
 

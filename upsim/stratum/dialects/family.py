@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from typing import ClassVar
 
 from upsim.model import Stage
 from upsim.stratum.events import DifficultyAsked, Event, Login, Say, Submission, Subscribed
@@ -113,6 +114,8 @@ class FamilyMiner(MinerSession):
     """The miner's side."""
 
     SUBSCRIBE, AUTHORIZE = 1, 2
+    nonce_bytes: ClassVar[int | None] = None
+    """Bytes of the whole nonce, extranonce included, where that is fixed."""
 
     def opening(self) -> list[Ask]:
         """Subscribe, then authorize."""
@@ -137,12 +140,10 @@ class FamilyMiner(MinerSession):
             Unexpected: if it is not that.
         """
         match value:
-            case [_, str(extranonce), int(size), *_] if (
-                not isinstance(size, bool) and 1 <= size <= 16 and (not extranonce or is_hex(extranonce))
-            ):
-                self.extranonce1, self.extranonce2_bytes = extranonce, size
-            case _:
-                raise Unexpected("the reply to mining.subscribe has no extranonce and extranonce size")
+            case [_, str(extranonce), int(size), *_] if not isinstance(size, bool) and size <= 16:
+                if self.keep_extranonce(extranonce, size):
+                    return
+        raise Unexpected("the reply to mining.subscribe has no extranonce and extranonce size")
 
     def take(self, message: Mapping[str, Json]) -> Work | None:
         """Follow difficulty and extranonce; give the job."""
@@ -154,12 +155,28 @@ class FamilyMiner(MinerSession):
             case "mining.set_target", [str(target), *_] if is_hex(target, 64) and int(target, 16):
                 self.difficulty = difficulty_of(int(target, 16), self.difficulty_1_target)
             case "mining.set_extranonce", [str(extranonce), *more]:
-                self.extranonce1 = extranonce
-                if more and isinstance(more[0], int) and not isinstance(more[0], bool):
-                    self.extranonce2_bytes = max(1, min(16, more[0]))
+                size = more[0] if more and isinstance(more[0], int) and not isinstance(more[0], bool) else None
+                self.keep_extranonce(extranonce, size)
             case "mining.notify", _:
                 return self.take_job(params)
         return None
+
+    def keep_extranonce(self, extranonce: str, size: int | None = None) -> bool:
+        """Remember an extranonce where it can be one; says whether it can.
+
+        Args:
+            extranonce: hex, or empty.
+            size: bytes left to the miner, where the pool says; else what a nonce of fixed size leaves.
+        """
+        if extranonce and not (is_hex(extranonce) and len(extranonce) % 2 == 0):
+            return False
+        if self.nonce_bytes is not None:
+            size = self.nonce_bytes - len(extranonce) // 2
+        size = self.extranonce2_bytes if size is None else size
+        if not 1 <= size <= 32:
+            return False
+        self.extranonce1, self.extranonce2_bytes = extranonce, size
+        return True
 
     @property
     def difficulty_1_target(self) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from upsim.stratum.dialects.family import FamilyMiner, FamilySession
 from upsim.stratum.events import Submission
 from upsim.stratum.jobs import Job, Recipe, expect
-from upsim.stratum.peer import Found, Unexpected, Work, request
+from upsim.stratum.peer import Found, Unexpected, Work, counted, request
 from upsim.stratum.session import Offered, hex_problem
 from upsim.stratum.wire import Id, Json, Request, encode, is_hex, notification
 
@@ -89,7 +89,7 @@ class KaspaSession(FamilySession):
     def submission(self, request: Request) -> Submission:
         """Read mining.submit: worker, job, nonce whole or without the extranonce."""
         nonce = self.words(request, 3, 4)[2]
-        if len(nonce) < 16:
+        if 0 < len(nonce) < 16:
             nonce = self.extranonce1 + nonce.rjust(16 - len(self.extranonce1), "0")
         job_id = request.params[1] if len(request.params) > 1 else ""
         return Submission(
@@ -111,6 +111,8 @@ class KaspaSession(FamilySession):
 class KaspaMiner(FamilyMiner):
     """The miner's side."""
 
+    nonce_bytes = 8
+
     def subscribe_params(self) -> list[Json]:
         """The agent and the protocol wanted."""
         return [self.credentials.agent, "EthereumStratum/1.0.0"]
@@ -120,10 +122,9 @@ class KaspaMiner(FamilyMiner):
         match value:
             case [bool(True), str(protocol), *_] if "Stratum" in protocol:
                 return
-            case [None | list(), str(extranonce), int(), *_] if not extranonce or is_hex(extranonce):
-                self.extranonce1 = extranonce
-            case _:
-                raise Unexpected("the reply to mining.subscribe is not Kaspa's")
+            case [None | list(), str(extranonce), int(), *_] if self.keep_extranonce(extranonce):
+                return
+        raise Unexpected("the reply to mining.subscribe is not Kaspa's")
 
     def take_job(self, params: list[Json]) -> Work | None:
         """Read mining.notify: four integers and a time, or one long field."""
@@ -136,6 +137,5 @@ class KaspaMiner(FamilyMiner):
 
     def submit(self, request_id: int, work: Work, found: Found) -> bytes:
         """mining.submit with the whole nonce."""
-        digits = 16 - len(self.extranonce1)
-        nonce = f"0x{self.extranonce1}{found.nonce % 16**digits:0{digits}x}"
+        nonce = f"0x{self.extranonce1}{counted(found.nonce, 8 - len(self.extranonce1) // 2)}"
         return request(request_id, "mining.submit", [self.credentials.username, work.job_id, nonce])

@@ -8,10 +8,10 @@ from upsim.stratum.dialects.family import FamilyMiner, FamilySession
 from upsim.stratum.events import Submission
 from upsim.stratum.jobs import Job, Recipe, expect
 from upsim.stratum.keccak import seed_hash
-from upsim.stratum.peer import Found, Unexpected, Work, as_text, request
+from upsim.stratum.peer import Found, Unexpected, Work, as_text, counted, request
 from upsim.stratum.session import Offered, hex_problem
 from upsim.stratum.targets import FIRO_D1, RAVEN_D1, target_for
-from upsim.stratum.wire import Json, Request, is_hex, notification
+from upsim.stratum.wire import Json, Request, notification
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,10 @@ class ProgpowSession(FamilySession):
     def subscription(self) -> Json:
         """No session to resume, and the nonce's prefix."""
         return [None, self.extranonce1]
+
+    def extranonce_params(self) -> list[Json]:
+        """The prefix alone: the rest of the nonce is the miner's."""
+        return [self.extranonce1]
 
     @property
     def _target(self) -> str:
@@ -98,6 +102,8 @@ class ProgpowSession(FamilySession):
 class ProgpowMiner(FamilyMiner):
     """The miner's side."""
 
+    nonce_bytes = 8
+
     @property
     def difficulty_1_target(self) -> int:
         """The target that difficulty 1 stands for."""
@@ -106,11 +112,9 @@ class ProgpowMiner(FamilyMiner):
     def learn_subscription(self, value: Json) -> None:
         """Read the hello's reply: session, subscriptions or null, and the nonce's prefix."""
         match value:
-            case [None | str() | list(), str(prefix)] if len(prefix) <= 8 and (not prefix or is_hex(prefix)):
-                self.extranonce1 = prefix
-                self.extranonce2_bytes = 8 - len(prefix) // 2
-            case _:
-                raise Unexpected("the reply to mining.subscribe has no nonce prefix")
+            case [None | str() | list(), str(prefix)] if len(prefix) <= 8 and self.keep_extranonce(prefix):
+                return
+        raise Unexpected("the reply to mining.subscribe has no nonce prefix")
 
     def take_job(self, params: list[Json]) -> Work | None:
         """Read mining.notify; the bits at its end may be missing."""
@@ -121,8 +125,7 @@ class ProgpowMiner(FamilyMiner):
 
     def submit(self, request_id: int, work: Work, found: Found) -> bytes:
         """mining.submit with an empty mix hash."""
-        digits = 16 - len(self.extranonce1)
-        nonce = f"0x{self.extranonce1}{found.nonce % 16**digits:0{digits}x}"
+        nonce = f"0x{self.extranonce1}{counted(found.nonce, 8 - len(self.extranonce1) // 2)}"
         params: Json = [
             self.credentials.username,
             work.job_id,

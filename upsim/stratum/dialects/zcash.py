@@ -12,7 +12,7 @@ from typing import Final
 from upsim.stratum.dialects.family import FamilyMiner, FamilySession
 from upsim.stratum.events import Submission, Verdict, rejected
 from upsim.stratum.jobs import Job, Recipe, expect
-from upsim.stratum.peer import Found, Unexpected, Work, as_text, request
+from upsim.stratum.peer import Found, Unexpected, Work, as_text, counted, request
 from upsim.stratum.proof import sha256d
 from upsim.stratum.session import Offered, hex_problem
 from upsim.stratum.targets import EQUIHASH_D1, VERUS_D1, difficulty_of, target_for
@@ -102,6 +102,10 @@ class ZcashSession(FamilySession):
         """No session to resume, and the first half of the nonce."""
         return [None, self.extranonce1]
 
+    def extranonce_params(self) -> list[Json]:
+        """The extranonce alone: the rest of the nonce is the miner's."""
+        return [self.extranonce1]
+
     def tell_difficulty(self) -> list[bytes]:
         """mining.set_target, big-endian."""
         return [notification("mining.set_target", [f"{target_for(self.difficulty, self.difficulty_1_target):064x}"])]
@@ -167,6 +171,8 @@ class ZcashSession(FamilySession):
 class ZcashMiner(FamilyMiner):
     """The miner's side."""
 
+    nonce_bytes = 32
+
     @property
     def difficulty_1_target(self) -> int:
         """The target that difficulty 1 stands for."""
@@ -180,11 +186,9 @@ class ZcashMiner(FamilyMiner):
     def learn_subscription(self, value: Json) -> None:
         """Read the hello's reply: session or null, and the first half of the nonce."""
         match value:
-            case [_, str(extranonce)] if is_hex(extranonce) and len(extranonce) <= 62 and len(extranonce) % 2 == 0:
-                self.extranonce1 = extranonce
-                self.extranonce2_bytes = 32 - len(extranonce) // 2
-            case _:
-                raise Unexpected("the reply to mining.subscribe is no session and nonce")
+            case [_, str(extranonce)] if extranonce and self.keep_extranonce(extranonce):
+                return
+        raise Unexpected("the reply to mining.subscribe is no session and nonce")
 
     def take_job(self, params: list[Json]) -> Work | None:
         """Read mining.notify."""
@@ -207,13 +211,13 @@ class ZcashMiner(FamilyMiner):
         return Found(number, best[1])
 
     def _tail(self, number: int) -> str:
-        return f"{number:0{2 * self.extranonce2_bytes}x}"
+        return counted(number, self.extranonce2_bytes)
 
     def _solution(self, work: Work, number: int) -> str:
         """A solution of the right size that solves nothing; Verus' begins with its template's version."""
         shape = SHAPES[self.algorithm.id]
         begin = as_text(work.fields[8])[:2] if self.algorithm.id == "verushash" else "00"
-        return shape.prefix + begin + f"{number:0{2 * (shape.solution_bytes - 1)}x}"
+        return shape.prefix + begin + counted(number, shape.solution_bytes - 1)
 
     def submit(self, request_id: int, work: Work, found: Found) -> bytes:
         """mining.submit with a made-up solution of the right size."""
