@@ -86,6 +86,7 @@ def contract(url: str | None, key: str | None, config: Path | None, **options: A
             timeout_s=options["timeout"],
             progress=progress.show,
             waiting=progress.wait,
+            announce=lambda text: click.echo(text, err=True),
             clean_up=options["clean_up"],
         )
     except (runner.CannotRun, SettingsError) as error:

@@ -155,6 +155,11 @@ class Probe:
             self._surveys[operation, role] = found
         return list(self._surveys[operation, role])
 
+    def again(self, operation: str, role: str = "main") -> list[dict[str, Any]]:
+        """A survey anew: what is there may have changed by itself."""
+        self._surveys.pop((operation, role), None)
+        return self.survey(operation, role)
+
     def profiles(self, role: str = "main") -> list[dict[str, Any]]:
         """The user's profiles."""
         return self.survey("list_profiles", role)

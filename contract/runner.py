@@ -101,6 +101,17 @@ def estimate(plan: Plan, settings: Settings) -> int:
     )
 
 
+def duration(client: Client, calls: int) -> str:
+    """How long so many calls will take, in words."""
+    if client.control is not None:
+        return f"About {calls} calls; the target's clock is moved instead of waiting for its rate limit."
+    budget = client.budget(client.settings.keys["main"].user)
+    if budget is None:
+        return f"About {calls} calls."
+    minutes = max(1, round(calls / budget.limit))
+    return f"About {calls} calls; at {budget.limit} a minute they take about {minutes} minutes."
+
+
 def preflight(client: Client) -> None:
     """Make sure that there is an API behind the address that takes the key.
 
@@ -139,6 +150,7 @@ def run(
     total = estimate(plan, client.settings)
     try:
         preflight(client)
+        announce(duration(client, total))
         for one in chosen(plan):
             if one.name in done:
                 continue

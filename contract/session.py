@@ -29,6 +29,7 @@ def check(
     timeout_s: float = 15.0,
     progress: Callable[[str, int, int], None] = lambda name, calls, total: None,
     waiting: Callable[[float], None] = lambda seconds: None,
+    announce: Callable[[str], None] = lambda text: None,
     clean_up: bool = False,
 ) -> Summary | None:
     """Run a plan against a target; None where only earlier runs were to be cleaned up after, and nothing is left.
@@ -52,7 +53,7 @@ def check(
         if clean_up:
             _clean_up(client)
             return None
-        return Summary(run(client, plan, progress), level, masked(target))
+        return Summary(run(client, plan, progress, announce), level, masked(target))
     finally:
         client.close()
         if clock is not None:

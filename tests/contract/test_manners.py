@@ -69,6 +69,25 @@ def test_ten_requests_a_minute_are_enough_to_finish() -> None:
     assert found.waited_s / 60 < found.calls / 10 + 10
 
 
+@pytest.mark.parametrize(
+    ("role", "control", "said"),
+    [
+        ("main", False, "at 60 a minute they take about 1"),
+        ("other_user", False, "at 10 a minute they take about"),
+        ("main", True, "clock is moved"),
+    ],
+)
+def test_a_run_says_beforehand_how_long_it_takes(role: str, control: bool, said: str) -> None:
+    clock = Clock()
+    given = replace(settings(), keys={"main": settings().keys[role]}, disposable=False)
+    told: list[str] = []
+    run(client_of(Second(clock.now), clock, given, control=control), Plan(read_only=True), announce=told.append)
+    assert len(told) == 1
+    assert told[0].startswith("About ")
+    assert "calls" in told[0]
+    assert said.partition(" they")[0] in told[0]
+
+
 def test_a_limit_that_others_spend_is_waited_for() -> None:
     """Somebody else uses the same user's requests: Retry-After is obeyed."""
     clock = Clock()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from contract.runner import Outcome, Plan, estimate, run
 from contract.settings import Settings
 from tests.contract.second import data
 from tests.contract.second.app import Second
+from tests.contract.second.data import Row
 from tests.contract.world import Clock, client_of, judged, settings
 
 
@@ -106,3 +108,25 @@ def test_a_fresh_user_with_nothing_is_no_false_alarm() -> None:
 
 def test_keys_in_the_second_implementation_are_told_apart() -> None:
     assert len({data.VIP, data.VIP_TOO, data.BASIC, data.NOBODY, data.EXPIRED, data.ELSEWHERE}) == 6
+
+
+def test_workers_that_come_and_go_and_a_clock_that_runs_are_no_false_alarm() -> None:
+    """On a live target nothing stands still between two calls."""
+    clock = Clock()
+
+    class Living(Second):
+        """Each call takes most of a second, and workers change their state every twenty."""
+
+        def answer(self, environ: Row) -> tuple[int, dict[str, str], Any]:
+            clock.advance(0.4)
+            for row in self.data.workers.values():
+                row["online"] = data.unit(row["name"], int(clock.shown // 20)) > 0.1
+            return super().answer(environ)
+
+    client = client_of(Living(clock.now), clock, control=False)
+    found = run(
+        client,
+        Plan(only=("overview", "facts-of-*", "filters-of-*", "series-of-*", "paging-*", "window-*", "changing-*")),
+    )
+    assert {one.clause.id: one.differences[0] for one in found.ledger.with_verdict(Verdict.DIFFERS)} == {}
+    assert found.cut_short == {}
