@@ -136,9 +136,16 @@ def preflight(client: Client) -> None:
 
 
 def run(
-    client: Client, plan: Plan, progress: Callable[[str, int, int], None] = lambda name, calls, of: None
+    client: Client,
+    plan: Plan,
+    progress: Callable[[str, int, int], None] = lambda name, calls, of: None,
+    announce: Callable[[str], None] = lambda text: None,
 ) -> Outcome:
     """Run a plan. Ctrl-C ends it early, with everything put back.
+
+    Args:
+        progress: told before each scenario: its name, calls made, calls expected.
+        announce: told once how long it will take.
 
     Raises:
         CannotRun: nothing could be verified.
