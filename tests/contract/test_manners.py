@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -114,24 +115,32 @@ def test_a_read_only_run_sends_reads_alone() -> None:
     assert set(refused) <= {"401", "405"}
 
 
-@pytest.mark.parametrize("late", [False, True], ids=["before the call", "after the call"])
-@pytest.mark.parametrize("part", range(12))
-def test_interrupted_anywhere_nothing_stays_behind(part: int, late: bool) -> None:
+# Those that change things from one thread; at a keyboard it is always the main one that is interrupted.
+INTERRUPTED = tuple(
+    one.name for one in SCENARIOS.values() if one.writes and not re.search("while|window|generated", one.name)
+)
+
+
+@pytest.fixture(scope="module")
+def whole_run() -> int:
+    """How many calls a run of those takes."""
     clock = Clock()
     whole = Counting(Second(clock.now))
-    # Those that change things from one thread; at a keyboard it is always the main one that is interrupted.
-    names = [
-        one.name for one in SCENARIOS.values() if one.writes and "while" not in one.name and "window" not in one.name
-    ]
-    plan = Plan(only=tuple(names))
+    run(client_of(whole, clock, replace(settings(), disposable=False)), Plan(only=INTERRUPTED))
+    return len(whole.methods)
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before the call", "after the call"])
+@pytest.mark.parametrize("part", range(12))
+def test_interrupted_anywhere_nothing_stays_behind(part: int, late: bool, whole_run: int) -> None:
+    clock = Clock()
     given = replace(settings(), disposable=False)
-    run(client_of(whole, clock, given), plan)
-    for turn in range(6):
-        at = 2 + (len(whole.methods) * (part * 6 + turn)) // 72
+    for turn in range(4):
+        at = 2 + (whole_run * (part * 4 + turn)) // 48
         service = Second(clock.now)
         homes = {key: row["profile_id"] for key, row in service.data.workers.items()}
         defaults = dict(service.data.defaults)
-        found = run(client_of(Counting(service, interrupt_at=at, late=late), clock, given), plan)
+        found = run(client_of(Counting(service, interrupt_at=at, late=late), clock, given), Plan(only=INTERRUPTED))
         assert found.interrupted
         assert own(service) == [], f"at call {at}"
         assert found.left_behind == []
