@@ -16,7 +16,7 @@ from upsim.stratum.behaviours import BEHAVIOURS, HOSTS, TEST_SUFFIX, UnknownBeha
 from upsim.stratum.service import LocalBehaviours, PoolNetwork, PoolWorld
 
 WORLD = PoolWorld(WorldId("w"), 1, SystemClock())
-DEADLINE_S = 2.0
+DEADLINE_S = 4.0
 _PORTS = count(1)
 
 
@@ -48,7 +48,7 @@ def findings(network: PoolNetwork, behaviours: LocalBehaviours) -> dict[tuple[st
             behaviours.take(WORLD.id, "pool.example", port)
         return case, network.test(WORLD, target("pool.example", algorithm, port=port))
 
-    with ThreadPoolExecutor(48) as pool:
+    with ThreadPoolExecutor(96) as pool:
         return dict(pool.map(find, [(name, algorithm) for name in BEHAVIOURS for algorithm in ALGORITHMS]))
 
 
@@ -94,7 +94,7 @@ def test_each_behaviour_has_a_host_of_its_name(network: PoolNetwork) -> None:
             failure = network.test(WORLD, target(host)).failure
         return failure.stage if failure is not None else None
 
-    with ThreadPoolExecutor(48) as pool:
+    with ThreadPoolExecutor(96) as pool:
         found = dict(zip(HOSTS, pool.map(find, HOSTS), strict=True))
     assert found == {name + TEST_SUFFIX: behaviour.finding.fails for name, behaviour in BEHAVIOURS.items()}
 
