@@ -15,8 +15,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Final
 
-CACHE_FORMAT: Final = "1"
-"""Part of the name of what is kept; raised when the parsed form changes."""
+CACHE_FORMAT: Final = "2"
+"""Part of the name of what is kept; raised when the parsed form, or what is refused, changes."""
 
 
 def load(source: Traversable, check: Callable[[Any], None] | None = None, salt: bytes = b"") -> Any:
@@ -108,4 +108,16 @@ def _loader() -> Any:
         first: [(tag, pattern) for tag, pattern in known if tag != "tag:yaml.org,2002:timestamp"]
         for first, known in base.yaml_implicit_resolvers.items()
     }
-    return type("Loader", (base,), {"yaml_implicit_resolvers": resolvers})
+
+    def construct_mapping(loader: Any, node: Any, deep: bool = False) -> Any:
+        # YAML forbids a key given twice, and the parser takes the last: a slip of the hand would go unnoticed.
+        seen: set[object] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key.value!r} is there twice; it can stand there once", key.start_mark
+                )
+            seen.add(key.value)
+        return base.construct_mapping(loader, node, deep)
+
+    return type("Loader", (base,), {"yaml_implicit_resolvers": resolvers, "construct_mapping": construct_mapping})

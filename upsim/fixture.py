@@ -14,16 +14,19 @@ from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from upsim import documents
 from upsim.algorithms import ALGORITHMS
-from upsim.clock import MINUTE, Instant, parse_iso
+from upsim.clock import MINUTE, Instant, iso, parse_iso
 from upsim.errors import ConfigError
 from upsim.fleet import HARDWARE, Event, EventKind, cell_at, cell_now, device
 from upsim.ids import NUMBER, digest_of, hint_of, numbered, object_id
 from upsim.model import Account, ApiKey, Health, HealthStatus, ObjectId, Pool, Profile, Scope, Tier, Worker
 from upsim.store.base import Content
+
+LATEST: Final = Instant((2**32 - 1) * 1000)
+"""The last time a fixture may name: ids begin with their time, as seconds in 32 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +102,18 @@ def _check(content: Any, schema: bytes) -> None:
         fastjsonschema.compile(documents.parse(schema))(content)
     except fastjsonschema.JsonSchemaValueException as error:
         path = [int(step) if str(step).isdigit() else step for step in list(error.path)[1:]]
-        reason = error.message.removeprefix("data.").removeprefix("data")
-        allowed = (error.definition or {}).get("description")
-        raise _Mistake(path, f"{reason.strip()}{f' ({allowed})' if allowed else ''}.") from error
+        definition = error.definition or {}
+        if error.rule == "additionalProperties":
+            known = list(definition["properties"])
+            unknown = next(name for name in error.value if name not in known)
+            raise _Mistake([*path, unknown], f"there is no {unknown!r} here; there are {', '.join(known)}.") from error
+        if error.rule == "required":
+            missing = next(name for name in error.rule_definition if name not in error.value)
+            meaning = definition["properties"][missing].get("description", "").partition(";")[0]
+            raise _Mistake(path, f"{missing} is missing{f': {meaning}' if meaning else ''}.") from error
+        reason = error.message.removeprefix("data.").removeprefix("data").strip()
+        allowed = definition.get("description")
+        raise _Mistake(path, f"{reason}{f' ({allowed})' if allowed else ''}.") from error
 
 
 class _Reader:
@@ -113,6 +125,7 @@ class _Reader:
         self._document = document
         self._opened = _instant(document["opened"], ["opened"])
         self._secrets: list[str] = []
+        self._workers_of: dict[str, set[str]] = {}
 
     def fixture(self) -> Fixture:
         accounts: list[Account] = []
@@ -254,11 +267,17 @@ class _Reader:
         joined = _instant(row["joined"], [*path, "joined"]) if "joined" in row else self._opened
         retired = _instant(row["retired"], [*path, "retired"]) if "retired" in row else None
         first, every, state = row.get("first", 1), row.get("every", 0) * MINUTE, row.get("state", "auto")
+        if joined + (count - 1) * every > LATEST:
+            raise _Mistake([*path, "every"], f"the last of the row would join after {iso(LATEST)[:10]}.")
+        taken = self._workers_of.setdefault(account.name, set())
         # A row fills its site rack by rack, from a place of its own, so that two rows seldom share a slot.
         start = int(hashlib.blake2b(row["name"].encode(), digest_size=2).hexdigest(), 16)
         site = row.get("site", start % 4)
         for number in range(count):
             name = numbered(row["name"], first + number)
+            if name in taken:
+                raise _Mistake([*path, "name"], f"the worker {name!r} of account {account.name!r} is there twice.")
+            taken.add(name)
             at = Instant(joined + number * every)
             worker_id = self._id("worker", account.name, name, at=at)
             place = (start + number) % 128
@@ -286,6 +305,9 @@ class _Reader:
 
 def _instant(text: str, path: list[str | int]) -> Instant:
     try:
-        return parse_iso(text)
+        instant = parse_iso(text)
     except ValueError as error:
         raise _Mistake(path, f"{text!r} is no time.") from error
+    if not 0 <= instant <= LATEST:
+        raise _Mistake(path, f"{text!r} is not between 1970 and {iso(LATEST)[:10]}.")
+    return instant
