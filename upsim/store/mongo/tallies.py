@@ -12,8 +12,8 @@ from dataclasses import replace
 from upsim.errors import NotFound
 from upsim.model import JournalEntry, ObjectId, WorldId
 from upsim.store.base import EntryFilter
-from upsim.store.mongo_link import Doc, Linked, step
-from upsim.store.mongo_values import entry_doc, read_entry
+from upsim.store.mongo.link import Doc, Linked, step
+from upsim.store.mongo.values import entry_doc, read_entry
 
 _TRIM_EVERY = 128
 """How many entries a journal may run over before what is too old is deleted: one deletion for many."""

@@ -33,10 +33,10 @@ What one server without transactions cannot do here, plainly:
 
 from __future__ import annotations
 
-from upsim.store.mongo_catalogue import Catalogue
-from upsim.store.mongo_tallies import Tallies
-from upsim.store.mongo_workers import Workers
-from upsim.store.mongo_worlds import Worlds
+from upsim.store.mongo.catalogue import Catalogue
+from upsim.store.mongo.tallies import Tallies
+from upsim.store.mongo.workers import Workers
+from upsim.store.mongo.worlds import Worlds
 
 
 class MongoStore(Worlds, Catalogue, Workers, Tallies):

@@ -9,9 +9,9 @@ from upsim.clock import Instant
 from upsim.errors import NotFound, ProfileHasWorkers
 from upsim.model import Health, HealthStatus, ObjectId, Page, Pool, Profile, WorldId
 from upsim.store.base import Moved, PoolChanges, PoolCounts, ProfileChanges, Span
-from upsim.store.mongo_holdings import Forward, Holdings, in_order, on_profile, read_forwards
-from upsim.store.mongo_link import Doc, Linked, step
-from upsim.store.mongo_values import health_doc, read_pool, read_profile
+from upsim.store.mongo.holdings import Forward, Holdings, in_order, on_profile, read_forwards
+from upsim.store.mongo.link import Doc, Linked, step
+from upsim.store.mongo.values import health_doc, read_pool, read_profile
 
 FORWARDS_KEPT = 256
 """How many deleted profiles' forwards stay. Longer than any assignment takes that was under way when one was made."""

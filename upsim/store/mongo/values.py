@@ -22,7 +22,7 @@ from upsim.model import (
     Worker,
     WorldRecord,
 )
-from upsim.store.mongo_link import Doc
+from upsim.store.mongo.link import Doc
 
 _WORKER = tuple(field.name for field in fields(Worker))
 _ENTRY_ASKED = ("seq", "method", "path", "status", "account", "decided")

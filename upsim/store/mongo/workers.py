@@ -11,10 +11,10 @@ from upsim.clock import Instant
 from upsim.errors import AlreadyExists, NotFound
 from upsim.model import ObjectId, Page, Worker, WorldId
 from upsim.store.base import Span, WorkerFilter, check_assignable
-from upsim.store.mongo_holdings import Forward, Holdings, on_profile, read_forwards, settled
-from upsim.store.mongo_link import Doc, batches, step
-from upsim.store.mongo_sums import KeptSums
-from upsim.store.mongo_values import read_worker, worker_doc
+from upsim.store.mongo.holdings import Forward, Holdings, on_profile, read_forwards, settled
+from upsim.store.mongo.link import Doc, batches, step
+from upsim.store.mongo.sums import KeptSums
+from upsim.store.mongo.values import read_worker, worker_doc
 
 _STAYING = frozenset({"_id", "id", "account_id", "profile_id"})
 """What a change of a worker leaves as it is."""

@@ -24,8 +24,8 @@ from upsim.errors import (
 )
 from upsim.model import ObjectId, Pool, Profile, Worker
 from upsim.store.base import PoolChanges, ProfileChanges, changed_pool, check_holdable
-from upsim.store.mongo_link import Doc
-from upsim.store.mongo_values import pool_doc, profile_doc, read_pool, read_profile
+from upsim.store.mongo.link import Doc
+from upsim.store.mongo.values import pool_doc, profile_doc, read_pool, read_profile
 
 in_order = attrgetter("created_at", "id")
 """What every list is sorted by."""

@@ -6,9 +6,9 @@ from upsim.clock import Instant
 from upsim.errors import AlreadyExists, NotFound, QuotaExceeded
 from upsim.model import Account, ApiKey, Caller, ObjectId, Tier, WorldId
 from upsim.store.base import DIGEST_LENGTH
-from upsim.store.mongo_holdings import in_order
-from upsim.store.mongo_link import Doc, Linked, step
-from upsim.store.mongo_values import account_doc, key_doc, read_account, read_key, read_world
+from upsim.store.mongo.holdings import in_order
+from upsim.store.mongo.link import Doc, Linked, step
+from upsim.store.mongo.values import account_doc, key_doc, read_account, read_key, read_world
 
 
 class Keys(Linked):

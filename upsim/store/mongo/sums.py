@@ -15,8 +15,8 @@ from contextlib import contextmanager
 
 from upsim.clock import Instant
 from upsim.model import ObjectId, WorldId
-from upsim.store.mongo_link import BATCH, Doc, Linked, step
-from upsim.store.mongo_values import read_worker
+from upsim.store.mongo.link import BATCH, Doc, Linked, step
+from upsim.store.mongo.values import read_worker
 from upsim.store.sums import Ledger, Ledgers, Sums, day_of, read_sums
 
 

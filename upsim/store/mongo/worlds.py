@@ -13,12 +13,12 @@ from collections.abc import Callable, Sequence
 from upsim.errors import AlreadyExists, NotFound
 from upsim.model import ApiKey, ObjectId, Pool, Profile, WorldId, WorldRecord
 from upsim.store.base import Content
-from upsim.store.mongo_holdings import Holdings, in_order, settled
-from upsim.store.mongo_keys import Keys
-from upsim.store.mongo_link import BATCH, Doc, batches, step
-from upsim.store.mongo_sums import KeptSums
-from upsim.store.mongo_tallies import JOURNAL
-from upsim.store.mongo_values import (
+from upsim.store.mongo.holdings import Holdings, in_order, settled
+from upsim.store.mongo.keys import Keys
+from upsim.store.mongo.link import BATCH, Doc, batches, step
+from upsim.store.mongo.sums import KeptSums
+from upsim.store.mongo.tallies import JOURNAL
+from upsim.store.mongo.values import (
     key_doc,
     read_account,
     read_key,

@@ -1,0 +1,32 @@
+"""The store on SQLite: a file, or memory. Write transactions run one after the other, so each method is one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from upsim.store.sqlite import rows
+from upsim.store.sqlite.catalogue import Catalogue
+from upsim.store.sqlite.engine import Engine
+from upsim.store.sqlite.journal import Journal
+from upsim.store.sqlite.keys import Keys
+from upsim.store.sqlite.workers import Workers
+from upsim.store.sqlite.worlds import Worlds
+from upsim.store.sums import Summing, no_sums
+
+
+class SQLiteStore(Worlds, Keys, Catalogue, Workers, Journal):
+    """See base.Store, whose promises these methods keep and whose words are not repeated here."""
+
+    def __init__(self, url: str, path: Path | None, summing: Summing = no_sums) -> None:
+        """Open the database and make its tables where they are missing; `summing` says what a worker adds to sums.
+
+        Raises:
+            ConfigError: the file cannot be opened or is no database.
+        """
+        self.url = url
+        self._summing = summing
+        self._engine = Engine(path)
+        self._engine.create(rows.SCHEMA)
+
+    def close(self) -> None:
+        self._engine.close()

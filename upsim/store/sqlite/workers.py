@@ -1,0 +1,145 @@
+"""Workers and the sums of their fleets in SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+
+from upsim.clock import Instant
+from upsim.errors import (
+    NotFound,
+)
+from upsim.model import (
+    ObjectId,
+    Page,
+    Worker,
+    WorldId,
+)
+from upsim.store.base import (
+    Span,
+    WorkerFilter,
+    check_assignable,
+)
+from upsim.store.sqlite import rows
+from upsim.store.sqlite.part import Part
+from upsim.store.sqlite.sums import add_sums, find_sums
+from upsim.store.sqlite.tables import (
+    Where,
+    batches,
+    insert_workers,
+    marks,
+    require_profile,
+)
+from upsim.store.sums import Ledgers, Sums
+
+
+class Workers(Part):
+    """The part of the store that keeps them. See base.Store."""
+
+    def list_workers(self, world: WorldId, account_id: ObjectId, which: WorkerFilter, span: Span) -> Page[Worker]:
+        where = Where("world = ? AND account_id = ?", world, account_id)
+        where.add_if("algorithm = ?", which.algorithm)
+        where.add_if("profile_id = ?", which.profile_id)
+        if which.search is not None:
+            where.add("instr(folded, ?) > 0", which.search.casefold())
+        if which.down is not None:
+            down = which.down
+            offline = (
+                f"(created_at > ? OR (retired_at IS NOT NULL AND retired_at <= ?) OR cell IN ({marks(down.cells)}))"
+            )
+            values = (down.at, down.at, *sorted(down.cells))
+            where.add(offline if down.offline else f"NOT {offline}", *values)
+        with self._engine.read(snapshot=True) as db:
+            found, total = where.page(db, "workers", rows.WORKER, span)
+        return Page([rows.read_worker(row) for row in found], total)
+
+    def list_algorithms(self, world: WorldId, account_id: ObjectId) -> list[str]:
+        # A walk from one algorithm to the next in their index: SELECT DISTINCT would read every worker.
+        with self._engine.read() as db:
+            found = db.execute(
+                "WITH RECURSIVE mined (algorithm) AS (SELECT min(algorithm) FROM workers WHERE world = ?1 AND"
+                " account_id = ?2 UNION ALL SELECT (SELECT min(algorithm) FROM workers WHERE world = ?1 AND"
+                " account_id = ?2 AND algorithm > mined.algorithm) FROM mined WHERE mined.algorithm IS NOT NULL)"
+                " SELECT algorithm FROM mined WHERE algorithm IS NOT NULL",
+                (world, account_id),
+            ).fetchall()
+        return [row[0] for row in found]
+
+    def get_worker(self, world: WorldId, account_id: ObjectId, worker_id: ObjectId) -> Worker | None:
+        with self._engine.read() as db:
+            row = db.execute(
+                f"SELECT {rows.WORKER} FROM workers WHERE world = ? AND id = ? AND account_id = ?",  # noqa: S608
+                (world, worker_id, account_id),
+            ).fetchone()
+        return rows.read_worker(row) if row else None
+
+    def add_workers(self, world: WorldId, workers: Iterable[Worker]) -> None:
+        with self._engine.write() as db:
+            known: set[tuple[ObjectId, ObjectId]] = set()
+
+            def checked() -> Iterator[Worker]:
+                for worker in workers:
+                    home = (worker.account_id, worker.profile_id)
+                    if home not in known:
+                        require_profile(db, world, *home)
+                        known.add(home)
+                    yield worker
+
+            ledgers = Ledgers(self._summing)
+            insert_workers(db, world, ledgers.adding(checked()))
+            add_sums(db, world, ledgers)
+
+    def change_workers(
+        self,
+        world: WorldId,
+        account_id: ObjectId,
+        worker_ids: Collection[ObjectId],
+        change: Callable[[Worker], Worker],
+    ) -> int:
+        with self._engine.write() as db:
+            workers: list[Worker] = []
+            for batch in batches(worker_ids):
+                found = db.execute(
+                    f"SELECT {rows.WORKER} FROM workers WHERE world = ? AND account_id = ? AND id IN ({marks(batch)})",  # noqa: S608
+                    (world, account_id, *batch),
+                ).fetchall()
+                workers += map(rows.read_worker, found)
+            known = {worker.id for worker in workers}
+            missing = [worker_id for worker_id in worker_ids if worker_id not in known]
+            if missing:
+                raise NotFound("Worker", *missing)
+            db.executemany("DELETE FROM workers WHERE world = ? AND id = ?", ((world, one) for one in known))
+            ledgers = Ledgers(self._summing)
+            insert_workers(db, world, ledgers.adding(map(change, ledgers.adding(workers, -1))))
+            add_sums(db, world, ledgers)
+        return len(known)
+
+    def read_sums(
+        self, world: WorldId, account_id: ObjectId, algorithm: str, places: Collection[int], since: Instant
+    ) -> Sums:
+        with self._engine.read(snapshot=True) as db:
+            return find_sums(db, (world, account_id, algorithm), places, since)
+
+    def assign_workers(
+        self,
+        world: WorldId,
+        account_id: ObjectId,
+        worker_ids: Collection[ObjectId],
+        profile_id: ObjectId,
+        at: Instant,
+    ) -> None:
+        with self._engine.write() as db:
+            profile = require_profile(db, world, account_id, profile_id)
+            algorithms: dict[ObjectId, str] = {}
+            for batch in batches(worker_ids):
+                algorithms.update(
+                    db.execute(
+                        "SELECT id, algorithm FROM workers"  # noqa: S608
+                        f" WHERE world = ? AND account_id = ? AND id IN ({marks(batch)})",
+                        (world, account_id, *batch),
+                    ).fetchall()
+                )
+            check_assignable(worker_ids, algorithms, profile)
+            db.executemany(
+                "UPDATE workers SET profile_id = ?, updated_at = ? WHERE world = ? AND id = ? AND profile_id <> ?",
+                ((profile_id, at, world, worker_id, profile_id) for worker_id in worker_ids),
+            )
