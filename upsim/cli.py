@@ -29,6 +29,7 @@ _ELSEWHERE: Final[Mapping[str, tuple[str, str]]] = {
     "key": ("upsim.commands.accounts:key", "List, create and revoke a world's API keys."),
     "magic": ("upsim.commands.accounts:magic", "Pools, keys and workers with a fixed outcome."),
     "miners": ("upsim.stratum.cli:miners_command", "Exercise a pool or proxy with many sessions; mines nothing."),
+    "plot": ("upsim.commands.plot:plot", "Draw what a fixture's workers do."),
     "pool": ("upsim.stratum.cli:pool_command", "Run a simulated pool on a port of its own."),
     "snapshot": ("upsim.commands.worlds:snapshot", "Save a world under a name, and bring it back."),
     "tier": ("upsim.commands.accounts:tier", "Show or change the tier of accounts."),

@@ -20,7 +20,7 @@ from upsim import documents
 from upsim.algorithms import ALGORITHMS
 from upsim.clock import MINUTE, Instant, iso, parse_iso
 from upsim.errors import ConfigError
-from upsim.fleet import HARDWARE, Event, EventKind, cell_at, cell_now, device
+from upsim.fleet import FULL, HARDWARE, Event, EventKind, cell_at, cell_now, device
 from upsim.ids import NUMBER, digest_of, hint_of, numbered, object_id
 from upsim.model import Account, ApiKey, Health, HealthStatus, ObjectId, Pool, Profile, Scope, Tier, Worker
 from upsim.store.base import Content
@@ -36,6 +36,7 @@ class Fixture:
     Attributes:
         name: what it was asked for by.
         digest: follows from its text: two of one digest are the same.
+        clock: what the clock of a world shows when it begins; None is the present time.
         content: all of it, its keys included.
         secrets: the keys themselves, in the order of content.keys; memorable, and the same for everybody.
     """
@@ -45,6 +46,7 @@ class Fixture:
     digest: str
     content: Content = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
+    clock: Instant | None = None
 
 
 def load(name: str) -> Fixture:
@@ -149,8 +151,9 @@ class _Reader:
             ]
         workers = tuple(worker for group in rows for worker in self._workers(*group))
         content = Content(tuple(accounts), tuple(keys), tuple(pools), tuple(profiles), workers)
+        clock = _instant(self._document["clock"], ["clock"]) if "clock" in self._document else None
         return Fixture(
-            self._name, self._document["description"], self._digest, content, tuple(self._secrets)
+            self._name, self._document["description"], self._digest, content, tuple(self._secrets), clock
         )  # fmt: skip
 
     def _id(self, *entity: object, at: Instant | None = None) -> ObjectId:
@@ -267,6 +270,7 @@ class _Reader:
         joined = _instant(row["joined"], [*path, "joined"]) if "joined" in row else self._opened
         retired = _instant(row["retired"], [*path, "retired"]) if "retired" in row else None
         first, every, state = row.get("first", 1), row.get("every", 0) * MINUTE, row.get("state", "auto")
+        events = tuple(self._event(event, [*path, "events", i]) for i, event in enumerate(row.get("events", ())))
         if joined + (count - 1) * every > LATEST:
             raise _Mistake([*path, "every"], f"the last of the row would join after {iso(LATEST)[:10]}.")
         taken = self._workers_of.setdefault(account.name, set())
@@ -284,7 +288,9 @@ class _Reader:
             box = device(
                 worker_id, row["model"], joined_at=at, retired_at=retired, cell=cell_at(site, place // 8, place % 8)
             )
-            history = () if state == "auto" else (Event(at, EventKind(state)),)
+            history = (*(() if state == "auto" else (Event(at, EventKind(state)),)), *events)
+            # What it counts for since the last of them, whenever that is.
+            last = max((event.at for event in history), default=at)
             yield Worker(
                 id=worker_id,
                 account_id=account.id,
@@ -294,13 +300,19 @@ class _Reader:
                 model=row["model"],
                 nominal=box.nominal,
                 home=box.cell,
-                cell=cell_now(box, history, at),
+                cell=cell_now(box, history, max(at, last)),
                 weights=box.weights,
                 created_at=at,
                 updated_at=at,
                 retired_at=retired,
                 history=tuple((event.at, event.kind, event.value, event.profile) for event in history),
             )
+
+    def _event(self, entry: Mapping[str, Any], path: list[str | int]) -> Event:
+        kind = EventKind(entry["do"])
+        if (kind is EventKind.SCALE) != ("per_mille" in entry):
+            raise _Mistake(path, "per_mille belongs to scale, and to nothing else.")
+        return Event(_instant(entry["at"], [*path, "at"]), kind, entry.get("per_mille", FULL))
 
 
 def _instant(text: str, path: list[str | int]) -> Instant:

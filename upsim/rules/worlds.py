@@ -109,7 +109,10 @@ def open_default(universe: Universe, beginning: Fixture, seed: int) -> WorldReco
     known = universe.store.get_world(DEFAULT)
     if known is not None:
         return known
-    record = WorldRecord(DEFAULT, beginning.name, seed, ClockState.real(), universe.wall.now())
+    wall = universe.wall.now()
+    birth = Birth(ClockChange(set_to=beginning.clock))
+    clock = changed(ClockState.real(), wall, birth.clock)
+    record = WorldRecord(DEFAULT, beginning.name, seed, clock, wall, options=birth.option)
     try:
         universe.store.create_world(record, beginning.content)
     except AlreadyExists:  # another process on the same store was first
@@ -155,6 +158,8 @@ def create_world(universe: Universe, wish: Wish) -> NewWorld:
     """
     list_worlds(universe)  # makes room: the names and rows of worlds that are over
     beginning = find_fixture(universe, wish.fixture or universe.fixture)
+    if wish.clock.set_to is None:
+        wish = replace(wish, clock=replace(wish.clock, set_to=beginning.clock))
     record = new_record(universe, wish, beginning.name)
     accounts = content_of(beginning, wish.tier).accounts
     keys = tuple(_reissued(key) for key in beginning.content.keys)
