@@ -92,6 +92,24 @@ def test_a_refused_login_is_a_reason() -> None:
     assert report.connected == 0
 
 
+def test_miners_stop_whenever_they_are_told_to() -> None:
+    """At any moment of a session that is refused again and again: connecting, logging in, hanging up."""
+
+    async def again_and_again(port: int) -> int:
+        for turns in range(60):
+            plan = MinersPlan("127.0.0.1", port, "sha256", count=3, pace=0.001, connects_per_s=1e6)
+            mining = asyncio.create_task(run_miners(plan, MinersReport()))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            mining.cancel()
+            await asyncio.wait_for(asyncio.gather(mining, return_exceptions=True), timeout=20)
+        return turns
+
+    with PoolServer() as server:
+        port = server.open(SimulatedPool(ALGORITHMS["sha256"], 1), behaviour="no-auth")
+        assert asyncio.run(again_and_again(port)) == 59
+
+
 def run(*words: str) -> Any:
     return CliRunner().invoke(main, list(words))
 

@@ -160,8 +160,9 @@ class _Miner:
             self._report.connected -= 1
             reading.cancel()
             writer.close()
-            with contextlib.suppress(OSError, asyncio.CancelledError):
-                await asyncio.gather(reading, return_exceptions=True)
+            # A cancellation of this miner while it waits here must get through, or it would connect again for ever.
+            await asyncio.gather(reading, return_exceptions=True)
+            with contextlib.suppress(OSError):
                 await writer.wait_closed()
         return talk.logged_in
 
@@ -189,9 +190,9 @@ class _Miner:
             # Gaps add up from the first job on: a sleep that is late does not make the miner slower.
             gap_s = share_gap_s(self._chance, talk.work.difficulty, self._algorithm, self._plan.hashrate)
             due += gap_s * self._plan.pace
-            late = asyncio.get_running_loop().time() - began
-            if due > late:
-                await asyncio.wait({reading}, timeout=due - late)
+            elapsed = asyncio.get_running_loop().time() - began
+            if due > elapsed:
+                await asyncio.wait({reading}, timeout=due - elapsed)
             if reading.done():
                 return
             self._share(talk, writer)

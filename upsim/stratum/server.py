@@ -14,6 +14,7 @@ import struct
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, cast
 
 from upsim.clock import Clock, Instant
@@ -236,20 +237,30 @@ class Host:
                 _LOG.exception("jobs could not be sent; the next try is in %s s", TICK_S)
 
     async def _accept(self, listener: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            accepted, peer = await loop.sock_accept(listener)
-        except OSError as problem:
-            # Out of file descriptors, mostly: those that are open go on, and it may pass.
-            _LOG.warning("cannot accept a connection: %s", problem)
-            await asyncio.sleep(0.05)
-            return
-        if len(self.connections) + len(self._opening) >= MAX_CONNECTIONS:
+        """Take in who is waiting. Not by the loop's sock_accept: cancelled at the wrong moment, it loses a socket."""
+        await _readable(listener)
+        for _ in range(_SLICE):
+            try:
+                accepted, peer = listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            except OSError as problem:
+                # Out of file descriptors, mostly: those that are open go on, and it may pass.
+                _LOG.warning("cannot accept a connection: %s", problem)
+                await asyncio.sleep(0.05)
+                return
+            if len(self.connections) + len(self._opening) >= MAX_CONNECTIONS:
+                accepted.close()
+                continue
+            task = asyncio.get_running_loop().create_task(self._open(accepted, (str(peer[0]), int(peer[1]))))
+            self._opening.add(task)
+            task.add_done_callback(partial(self._opened, accepted))
+
+    def _opened(self, accepted: socket.socket, task: asyncio.Task[None]) -> None:
+        self._opening.discard(task)
+        if task.cancelled():
+            # Possibly before its first step, when nobody else could have closed it.
             accepted.close()
-            return
-        task = loop.create_task(self._open(accepted, (str(peer[0]), int(peer[1]))))
-        self._opening.add(task)
-        task.add_done_callback(self._opening.discard)
 
     async def _open(self, accepted: socket.socket, peer: tuple[str, int]) -> None:
         try:
@@ -268,9 +279,6 @@ class Host:
         except (OSError, TimeoutError) as problem:
             _LOG.debug("a connection from %s ended before it began: %s", peer, problem)
             accepted.close()
-        except asyncio.CancelledError:
-            accepted.close()
-            raise
         except Exception:
             # The edge: whoever gives the routes failed; this connection is lost, the next may not be.
             _LOG.exception("a connection from %s could not be served", peer)
