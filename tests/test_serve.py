@@ -1,0 +1,263 @@
+"""`upsim serve` as a user runs it: a process of its own, told by flags and variables, stopped by signals."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from upsim.config import settings, variable
+
+KEY = "up_k_demovip"
+POOL = {"algorithm": "randomx", "host": "any.example", "port": 1, "username": "u"}
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """This process's environment, less whatever there is to upsim in it."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("UPSIM_")} | variables
+
+
+def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run upsim to its end."""
+    command = [sys.executable, "-m", "upsim", *arguments]
+    return subprocess.run(
+        command, env=environment(**variables), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
+    )
+
+
+class Serving:
+    """A server that runs in a process of its own."""
+
+    def __init__(self, process: subprocess.Popen[str], ready: dict[str, Any], banner: str) -> None:
+        self.process = process
+        self.ready = ready
+        self.banner = banner
+        self.port = int(ready["url"].rpartition(":")[2])
+
+    def ask(self, method: str, path: str, body: object = None, key: str | None = KEY) -> tuple[int, Any]:
+        """Make one call."""
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
+            headers = {"X-API-Key": key} if key else {}
+            if body is not None:
+                headers["Content-Type"] = "application/json"
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            response = connection.getresponse()
+            return response.status, json.loads(response.read())
+
+    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        """Send a signal; the exit status, and what was said since the banner."""
+        self.process.send_signal(number)
+        _, said = self.process.communicate(timeout=60)
+        return self.process.returncode, said
+
+
+@contextmanager
+def serving(folder: Path, *arguments: str, **variables: str) -> Iterator[Serving]:
+    """Run `upsim serve` on a free port until the block ends; waits for its banner, which says that it answers."""
+    ready = folder / "ready.json"
+    command = [sys.executable, "-m", "upsim", "serve", "--port", "0", "--ready-file", str(ready), *arguments]
+    process = subprocess.Popen(
+        command, env=environment(**variables), cwd=folder, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stderr is not None
+        banner = ""
+        while "Ctrl-C stops it." not in banner:
+            line = process.stderr.readline()
+            assert line, f"it ended before it answered: {banner}"
+            banner += line
+        yield Serving(process, json.loads(ready.read_text()), banner)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+# Starting
+
+
+def test_a_banner_says_where_it_is_and_what_to_paste(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        assert server.ready["url"] in server.banner.splitlines()[0]
+        commands = [line.strip() for line in server.banner.splitlines() if line.strip().startswith("curl ")]
+        assert len(commands) == 3
+        for command in commands:
+            key, url = re.fullmatch(r"curl -H 'X-API-Key: (\w+)' '?([^']+)'?", command).groups()  # type: ignore[union-attr]
+            status, _ = server.ask("GET", url.removeprefix(server.ready["url"]), key=key)
+            assert status == 200
+
+
+def test_the_ready_file_says_all_a_script_needs(tmp_path: Path) -> None:
+    with serving(tmp_path, "--fixture", "empty") as server:
+        ready = server.ready
+        assert ready["pid"] == server.process.pid
+        assert re.fullmatch(r"http://127\.0\.0\.1:[0-9]+", ready["url"])
+        assert ready["admin_token"] is None
+        assert [(account["name"], account["tier"], account["key"]) for account in ready["accounts"]] == [
+            ("vip", "vip", "up_k_demovip"),
+            ("basic", "basic", "up_k_demobasic"),
+        ]
+        for account in ready["accounts"]:
+            assert len(account["scopes"]) == 7
+            assert server.ask("GET", "/v1/overview", key=account["key"])[0] == 200
+        assert [path.name for path in tmp_path.iterdir()] == ["ready.json"]
+
+
+def test_beyond_loopback_the_control_plane_gets_a_token(tmp_path: Path) -> None:
+    with serving(tmp_path, "--host", "0.0.0.0", "--fixture", "empty") as server:
+        token = server.ready["admin_token"]
+        assert token in server.banner
+
+
+def test_settings_come_from_variables_too_and_flags_win(tmp_path: Path) -> None:
+    with serving(tmp_path, "--fixture", "empty", UPSIM_FIXTURE="demo", UPSIM_RATE_LIMIT="off") as server:
+        assert server.ask("GET", "/v1/workers")[1]["pagination"]["total"] == 0
+        statuses = {server.ask("GET", "/v1/overview", key="up_k_demobasic")[0] for _ in range(12)}
+        assert statuses == {200}
+
+
+def test_help_names_every_setting_and_its_variable() -> None:
+    text = " ".join(run("serve", "--help").stdout.split())
+    for setting in settings():
+        assert f"--{setting.name.replace('_', '-')} " in text
+        assert f"[{variable(setting)}]" in text
+
+
+# Refusing to start
+
+
+def assert_refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    """One clear line, exit 2, no traceback."""
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("upsim: ")
+    for word in words:
+        assert word in line
+    assert done.stdout == ""
+
+
+def test_a_taken_port_is_said_in_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert_refused(run("serve", "--port", str(port)), f"127.0.0.1:{port}", "--port")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--host", "no.such.host.invalid", "--port", "0"], ["no.such.host.invalid"]),
+        (["--host", "192.0.2.1", "--port", "0"], ["192.0.2.1"]),
+        (["--store", "nonsense"], ["store", "nonsense", "sqlite:PATH"]),
+        (["--store", "sqlite:"], ["store", "path"]),
+        (["--store", "sqlite:/no/such/folder/x.db"], ["store", "/no/such/folder/x.db"]),
+        (["--store", "memory:x"], ["store"]),
+        (["--store", "mongodb://"], ["store"]),
+        (["--fixture", "nothing"], ["fixture", "nothing", "demo"]),
+        (["--ready-file", "/no/such/folder/ready.json", "--port", "0"], ["ready-file", "/no/such/folder"]),
+        (["--port", "http"], ["--port=http"]),
+        (["--limits-storage", "nonsense"], ["limits-storage", "nonsense"]),
+        (["--threads", "0"], ["--threads=0"]),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_said_in_one_line(arguments: list[str], words: list[str]) -> None:
+    assert_refused(run("serve", *arguments), *words)
+
+
+def test_a_mistake_in_a_fixture_is_said_with_file_and_line(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text('description: "x"\nopened: "2025-01-20"\naccounts:\n  - {name: a, tier: gold}\n')
+    assert_refused(run("serve", "--fixture", str(file)), f"{file}, line 4", "vip or basic")
+
+
+def test_a_file_that_is_no_database_is_said_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "x.db"
+    file.write_text("this is no database, however long it may go on " * 100)
+    assert_refused(run("serve", "--store", f"sqlite:{file}"), "store", str(file))
+
+
+def test_a_variable_nobody_knows_is_said_in_one_line() -> None:
+    assert_refused(run("serve", UPSIM_PROT="1"), "UPSIM_PROT", "UPSIM_PORT")
+
+
+# Stopping
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
+def test_a_signal_ends_it_with_0_once_the_requests_under_way_are_answered(tmp_path: Path, number: int) -> None:
+    """The request under way tests a pool of ours, which has been connected to and says nothing yet."""
+    with serving(tmp_path) as server, socket.create_server(("127.0.0.1", 0)) as pool:
+        answers: list[tuple[int, Any]] = []
+        described = {"algorithm": "randomx", "host": "127.0.0.1", "port": pool.getsockname()[1], "username": "u"}
+        asking = threading.Thread(target=lambda: answers.append(server.ask("POST", "/v1/pools/test", described)))
+        asking.start()
+        connection, _ = pool.accept()
+        server.process.send_signal(number)
+        connection.close()
+        _, said = server.process.communicate(timeout=60)
+        asking.join()
+    assert server.process.returncode == 0
+    assert said == ""
+    ((status, found),) = answers
+    assert (status, found["stages"][0]["status"], found["success"]) == (200, "passed", False)
+
+
+# Logs
+
+
+def test_without_being_asked_it_says_nothing_about_calls(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        with closing(socket.create_connection(("127.0.0.1", server.port), timeout=30)) as gone:
+            gone.sendall(b"POST /v1/pools HTTP/1.1\r\nContent-Length: 10\r\n\r\n{")
+        calls = [threading.Thread(target=server.ask, args=("GET", "/v1/workers?limit=100")) for _ in range(30)]
+        for call in calls:
+            call.start()
+        for call in calls:
+            call.join()
+        server.ask("GET", "/nothing")
+        assert server.stop() == (0, "")
+
+
+def test_on_request_each_call_is_one_line_without_secrets(tmp_path: Path) -> None:
+    with serving(tmp_path, "--access-log", "on") as server:
+        server.ask("GET", f"/v1/workers?limit=3&key={KEY}&search=%0A")
+        server.ask("POST", "/v1/pools", POOL | {"name": "n", "password": "hunter2", "host": "refused.pool.test"})
+        server.ask("GET", "/v1/workers", key="up_k_somebodyElses")
+        server.ask("GET", "//v1/x", key=None)
+        _, said = server.stop()
+    lines = said.splitlines()
+    assert [re.sub(r"^\S+ (.*) \d+\.\dms$", r"\1", line) for line in lines] == [
+        "127.0.0.1 vip GET /v1/workers?limit=3&key=up_k_•••&search=%0A 200",
+        "127.0.0.1 vip POST /v1/pools 400",
+        "127.0.0.1 - GET /v1/workers 401",
+        "127.0.0.1 - GET //v1/x 404",
+    ]
+
+
+# Starting again
+
+
+def test_on_a_file_everything_is_there_again(tmp_path: Path) -> None:
+    store = f"sqlite:{tmp_path / 'kept.db'}"
+    with serving(tmp_path, "--store", store) as server:
+        _, created = server.ask("POST", "/v1/pools", POOL | {"name": "kept", "host": "kept.example"})
+        _, profiles = server.ask("GET", "/v1/profiles?algorithm=randomx")
+        other = next(profile for profile in profiles["data"] if not profile["is_default"])
+        assert server.ask("POST", f"/v1/profiles/{other['_id']}/default")[0] == 200
+        before = server.ask("GET", "/v1/pools?limit=100")[1], server.ask("GET", "/v1/profiles?limit=100")[1]
+        assert server.stop()[0] == 0
+    with serving(tmp_path, "--store", store, "--fixture", "empty") as server:
+        again = server.ask("GET", "/v1/pools?limit=100")[1], server.ask("GET", "/v1/profiles?limit=100")[1]
+        assert again == before
+        assert server.ask("GET", f"/v1/pools/{created['_id']}")[1]["name"] == "kept"
+        assert server.ask("GET", "/v1/profiles/default?algorithm=randomx")[1]["_id"] == other["_id"]
