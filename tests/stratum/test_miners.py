@@ -92,22 +92,30 @@ def test_a_refused_login_is_a_reason() -> None:
     assert report.connected == 0
 
 
-def test_miners_stop_whenever_they_are_told_to() -> None:
-    """At any moment of a session that is refused again and again: connecting, logging in, hanging up."""
+def test_miners_stop_when_told_to_while_they_hang_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cancellation in the middle of closing must not be taken for the end of one session, followed by the next."""
 
-    async def again_and_again(port: int) -> int:
-        for turns in range(60):
-            plan = MinersPlan("127.0.0.1", port, "sha256", count=3, pace=0.001, connects_per_s=1e6)
-            mining = asyncio.create_task(run_miners(plan, MinersReport()))
-            for _ in range(turns):
-                await asyncio.sleep(0)
-            mining.cancel()
-            await asyncio.wait_for(asyncio.gather(mining, return_exceptions=True), timeout=20)
-        return turns
+    async def cancelled_while_closing(port: int) -> bool:
+        closing = asyncio.Event()
+
+        async def never_closed(writer: asyncio.StreamWriter) -> None:
+            closing.set()
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(asyncio.StreamWriter, "wait_closed", never_closed)
+        mining = asyncio.create_task(run_miners(MinersPlan("127.0.0.1", port, "sha256"), MinersReport()))
+        await closing.wait()
+        mining.cancel()
+        done, _ = await asyncio.wait({mining}, timeout=10)
+        return mining in done
 
     with PoolServer() as server:
         port = server.open(SimulatedPool(ALGORITHMS["sha256"], 1), behaviour="no-auth")
-        assert asyncio.run(again_and_again(port)) == 59
+        loop = asyncio.new_event_loop()
+        try:
+            assert loop.run_until_complete(cancelled_while_closing(port))
+        finally:
+            loop.close()
 
 
 def run(*words: str) -> Any:
