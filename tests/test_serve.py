@@ -2,86 +2,33 @@
 
 from __future__ import annotations
 
-import http.client
-import json
-import os
 import re
 import signal
 import socket
 import subprocess
-import sys
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.serving import KEY, UPSIM, environment, serving
 from upsim.config import settings, variable
 
-KEY = "up_k_demovip"
 POOL = {"algorithm": "randomx", "host": "any.example", "port": 1, "username": "u"}
-
-
-def environment(**variables: str) -> dict[str, str]:
-    """This process's environment, less whatever there is to upsim in it."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("UPSIM_")} | variables
 
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run upsim to its end."""
-    command = [sys.executable, "-m", "upsim", *arguments]
     return subprocess.run(
-        command, env=environment(**variables), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
+        [*UPSIM, *arguments],
+        env=environment(**variables),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
-
-
-class Serving:
-    """A server that runs in a process of its own."""
-
-    def __init__(self, process: subprocess.Popen[str], ready: dict[str, Any], banner: str) -> None:
-        self.process = process
-        self.ready = ready
-        self.banner = banner
-        self.port = int(ready["url"].rpartition(":")[2])
-
-    def ask(self, method: str, path: str, body: object = None, key: str | None = KEY) -> tuple[int, Any]:
-        """Make one call."""
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
-            headers = {"X-API-Key": key} if key else {}
-            if body is not None:
-                headers["Content-Type"] = "application/json"
-            connection.request(method, path, None if body is None else json.dumps(body), headers)
-            response = connection.getresponse()
-            return response.status, json.loads(response.read())
-
-    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
-        """Send a signal; the exit status, and what was said since the banner."""
-        self.process.send_signal(number)
-        _, said = self.process.communicate(timeout=60)
-        return self.process.returncode, said
-
-
-@contextmanager
-def serving(folder: Path, *arguments: str, **variables: str) -> Iterator[Serving]:
-    """Run `upsim serve` on a free port until the block ends; waits for its banner, which says that it answers."""
-    ready = folder / "ready.json"
-    command = [sys.executable, "-m", "upsim", "serve", "--port", "0", "--ready-file", str(ready), *arguments]
-    process = subprocess.Popen(
-        command, env=environment(**variables), cwd=folder, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stderr is not None
-        banner = ""
-        while "Ctrl-C stops it." not in banner:
-            line = process.stderr.readline()
-            assert line, f"it ended before it answered: {banner}"
-            banner += line
-        yield Serving(process, json.loads(ready.read_text()), banner)
-    finally:
-        process.kill()
-        process.communicate()
 
 
 # Starting
