@@ -68,9 +68,9 @@ export function poolsPage(ctx) {
         health.last_error && [h("dt", {}, "Error"), h("dd", { class: "bad-text break" }, `${health.last_error}${health.consecutive_failures > 1 ? ` (${count(health.consecutive_failures)} times)` : ""}`)],
       ),
       field(
-        "Behaves",
+        "Simulated behaviour",
         select("Behaviour of the simulated pool", [["", "by its name"], ...Object.keys(behaviours).map((name) => [name, name])], own?.behaviour ?? "", (value) => behave(pool, value)),
-        own ? behaviours[own.behaviour] : "What the simulated pool does at this address, from the next connection on",
+        own && behaviours[own.behaviour],
       ),
       h(
         "footer",

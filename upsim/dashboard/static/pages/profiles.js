@@ -41,13 +41,10 @@ export function profilesPage(ctx) {
       ),
       profiles.length === 0 &&
         empty("No profiles yet", pools.length ? "A profile holds pools in the order of their priority." : "A profile holds pools: add one first; it brings a default profile.", pools.length ? button("Add a profile", { class: "primary", onclick: () => create(pools) }, "plus") : h("a", { class: "button primary", href: "#/pools" }, "Pools")),
-      algorithms.map((algorithm) =>
-        h(
-          "section",
-          { key: algorithm, class: "group", "aria-label": algorithm },
-          h("h2", {}, algorithm),
-          h("div", { class: "grid" }, profiles.filter((one) => one.algorithm === algorithm).map((profile) => card(profile, profiles, pools, counts))),
-        ),
+      h(
+        "div",
+        { class: "grid" },
+        algorithms.flatMap((algorithm) => profiles.filter((one) => one.algorithm === algorithm)).map((profile) => card(profile, profiles, pools, counts)),
       ),
     );
   }
@@ -62,10 +59,10 @@ export function profilesPage(ctx) {
       h(
         "header",
         { class: "card-head" },
-        h("h3", { title: profile.name }, profile.name),
+        h("h2", { title: profile.name }, profile.name),
         profile.is_default && badge("default", "vip"),
       ),
-      h("a", { class: "small", href: `#/workers?profile_id=${profile._id}` }, workers === undefined ? "workers" : plural(workers, "worker")),
+      h("p", { class: "small dim" }, `${profile.algorithm}, `, h("a", { href: `#/workers?profile_id=${profile._id}` }, workers === undefined ? "workers" : plural(workers, "worker"))),
       h("ol", { class: "order" }, order.map((held, at) => poolLine(profile, order, held, at))),
       free.length > 0 && select("Add a pool to the profile", [["", "Add a pool …"], ...free.map((pool) => [pool._id, pool.name])], "", (id) => id && add(profile, order, free.find((pool) => pool._id === id)), { class: "small" }),
       h(
