@@ -64,16 +64,18 @@ class World:
         return tuple(self._keys)
 
     def key(self, account: str | None = None, name: str | None = None) -> str:
-        """The secret of a key: the first one of the account, or the one of that name.
+        """The secret of a key of an account: the one of that name, or the one that opens most.
 
         Args:
-            account: such as "vip" or "basic" in the demo fixture; the world's first where it is left out.
+            account: such as "vip" or "basic" in the demo fixture; any where it is left out.
 
         Raises:
             LookupError: none such is known; the text says which are.
         """
-        for key in self._keys:
-            if account in (None, key.account) and name in (None, key.name) and key.secret is not None:
+        fitting = [key for key in self._keys if account in (None, key.account) and name in (None, key.name)]
+        # Of equals the first: sorting keeps their order.
+        for key in sorted(fitting, key=lambda key: (bool(key.addresses), key.expires_at is not None, -len(key.scopes))):
+            if key.secret is not None:
                 return key.secret
         wanted = " ".join(repr(part) for part in (account, name) if part is not None)
         known = ", ".join(f"{key.account!r} {key.name!r}" for key in self._keys)

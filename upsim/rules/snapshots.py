@@ -42,7 +42,8 @@ def keep_birth(universe: Universe, world: World) -> None:
 
 def list_snapshots(universe: Universe, world: World) -> list[WorldRecord]:
     """What was saved of the world, oldest first."""
-    return [copy for copy in universe.store.list_copies(world.id) if snapshot_name(copy) != BIRTH]
+    copies = [copy for copy in universe.store.list_copies(world.id) if snapshot_name(copy) != BIRTH]
+    return sorted(copies, key=lambda copy: copy.created_at)  # the store goes by when a name was first saved under
 
 
 def snapshot_name(record: WorldRecord) -> str:
