@@ -1,0 +1,30 @@
+"""`python -m bench [SECTION …]`: measure, and print tables of the same form every time, so that two can be compared.
+
+Everything runs on this machine, over loopback, bounded in number and time. What is printed beside a figure is its ratio
+to the bare cost of the same work in the same run: figures differ from machine to machine, ratios hardly.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Final
+
+SECTIONS: Final = ("http", "stratum")
+"""Modules of this package whose `main` measures one thing and prints it."""
+
+
+def main(wanted: list[str]) -> int:
+    """Run the sections of these names, or all."""
+    unknown = [name for name in wanted if name not in SECTIONS]
+    if unknown:
+        print(f"bench: there is no section {unknown[0]!r}; there are {', '.join(SECTIONS)}.", file=sys.stderr)
+        return 2
+    for number, name in enumerate(wanted or SECTIONS):
+        print(f"{chr(10) if number else ''}{name}", flush=True)
+        importlib.import_module(f"bench.{name}").main()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
