@@ -30,7 +30,8 @@ def audit(reply: Reply, key: Key | None, secrets: Iterable[str], note: Note) -> 
     note("errors.never-5xx", reply.status < 500, "a status below 500", str(reply.status))
     kind = reply.header("content-type") or "none"
     is_json = kind.partition(";")[0].strip().lower() == "application/json" and reply.parsed is not None
-    note("errors.content-type", is_json, "JSON with the content type application/json", kind)
+    if reply.status != 204:  # says nothing; errors.statuses has its word on that
+        note("errors.content-type", is_json, "JSON with the content type application/json", kind)
     if reply.status >= 400:
         note("errors.shape", bool(reply.error), "a JSON object with a non-empty string error", reply.exchange.raw[:200])
         for seen in observe(reply.parsed, {"$ref": "#/components/schemas/Error"}):
@@ -76,7 +77,7 @@ def _operation(reply: Reply, note: Note) -> None:
     operation = operations()[str(reply.exchange.operation)]
     known = sorted(operation.statuses)
     note("errors.statuses", reply.status in known, f"one of {', '.join(map(str, known))}", str(reply.status))
-    if reply.ok:
+    if reply.ok and reply.status != 204:
         for seen in observe(reply.parsed, operation.success_schema):
             note(seen.clause, not seen.expected, f"{seen.where}: {seen.expected}", f"{seen.where}: {seen.got}")
             if seen.clause.endswith("._id"):

@@ -72,7 +72,8 @@ def workers_to_a_profile_and_back(probe: Probe) -> None:
     right = twice.ok and homes(probe) == after
     probe.expect("bulk-assign.repeatable", right, "any 2xx, and nothing changed", "", twice)
     new_name = probe.name("renamed")
-    probe.call("update_profile", profile["_id"], body={"name": new_name})
+    body = {"name": new_name, "algorithm": name, "pools": [{"pool_id": one["pool_id"]} for one in profile["pools"]]}
+    probe.call("update_profile", profile["_id"], body=body)
     shown = probe.call("get_worker", few[0]).body.get("profile_name")
     probe.expect("profiles.update.workers-follow", shown == new_name, f"profile_name {new_name}", shown)
     other = "scrypt" if name != "scrypt" else "sha256"
@@ -128,8 +129,7 @@ def the_whole_fleet(probe: Probe) -> None:
     profile = probe.make_profile(name, [probe.make_pool(name)["_id"]])
     reply = assign(probe, [one["_id"] for one in workers], profile["_id"])
     probe.success("bulk-assign.many", reply)
-    found = probe.call("list_workers", query={"profile_id": profile["_id"], "limit": 1})
-    total = found.body.get("pagination", {}).get("total")
-    probe.expect("bulk-assign.many", total == len(workers), f"{len(workers)} workers in the profile", total, found)
+    total = list(homes(probe).values()).count(profile["_id"])
+    probe.expect("bulk-assign.many", total == len(workers), f"{len(workers)} workers in the profile", total, reply)
     if not reply.ok:
         raise Blocked("they were not assigned")

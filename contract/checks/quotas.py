@@ -48,6 +48,8 @@ def fill(probe: Probe, kind: str, role: str, most: int) -> tuple[int, Reply | No
 def _basic(probe: Probe, kind: str) -> None:
     role = role_of(probe, "basic")
     have, refused = fill(probe, kind, role, BASIC + 1)
+    if refused is not None and refused.status == 400 and have < BASIC:
+        raise Blocked(f"the description of a {kind}, whose form is assumed, is refused")
     right = have == BASIC and refused is not None
     clause = f"quota.{kind}s-basic"
     probe.expect(clause, right, f"{BASIC} {kind}s, and the sixth refused", f"{have}", refused)
@@ -79,4 +81,6 @@ def more_than_five_for_vip(probe: Probe) -> None:
     role = role_of(probe, "vip")
     for kind in ("pool", "profile"):
         have, refused = fill(probe, kind, role, BASIC + 1)
+        if refused is not None and refused.status == 400:
+            raise Blocked(f"the description of a {kind}, whose form is assumed, is refused")
         probe.expect(f"quota.{kind}s-vip", have > BASIC, f"more than {BASIC} {kind}s", f"{have}", refused)

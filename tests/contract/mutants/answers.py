@@ -381,7 +381,7 @@ def passwords_are_shown(call: Call) -> None:
 
 @after("resources.same-as-item")
 def single_pools_have_another_name(call: Call) -> None:
-    if call.status == 200 and re.fullmatch("/v1/pools/[0-9a-f]{24}", call.path):
+    if call.method == "GET" and call.status == 200 and re.fullmatch("/v1/pools/[0-9a-f]{24}", call.path):
         call.body["name"] = call.body["name"].upper() + "!"
 
 
