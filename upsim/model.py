@@ -260,7 +260,7 @@ class JournalEntry:
             "quota", "fault", "crash", or "rule" where the call simply did what it says.
         clause: the rule of the spec behind that, where one rule alone is.
         fault: the id of the fault that struck it.
-        body: what was sent, passwords masked and long lists cut.
+        body: what was sent, whatever became of it: passwords masked and long lists cut.
         error: the message that was answered, where it was one.
     """
 

@@ -130,6 +130,8 @@ class Server:
                 f"port: cannot listen on {config.host}:{config.port}: {error.strerror or error}."
                 " Choose another with --port, or 0 for a free one."
             ) from error
+        # "Task queue depth is 3" is no news to anybody.
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         self._server = create_server(
             self.app,
             sockets=[taken],
@@ -254,5 +256,3 @@ def is_loopback(host: str) -> bool:
 
 def _set_up_logs() -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="upsim: %(message)s")
-    # "Task queue depth is 3" is no news to anybody.
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)

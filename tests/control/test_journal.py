@@ -269,3 +269,56 @@ def test_memory_is_flat_however_many_calls_are_journaled() -> None:
         assert after - before < 50_000, f"{calls} calls took {after - before} bytes"
         assert world.journal.mark() == 400 + calls
         assert len(world.journal) < 200 + 150
+
+
+@pytest.mark.parametrize("fault", [{"status": 503}, {"effect": "malformed"}, {"effect": "content-type"}])
+def test_a_call_that_failed_before_it_was_looked_at_is_told_with_what_was_sent(
+    sandbox: Sandbox, fault: dict[str, Any]
+) -> None:
+    with sandbox.client.world() as world:
+        world.faults.add(**fault)
+        body = {"worker_ids": [NO_SUCH], "profile_id": NO_SUCH, "password": "hunter2"}
+        sandbox.call(world.key("vip"), "POST", ASSIGN, json=body)
+        entry = next(iter(world.journal))
+        assert entry.body == {**body, "password": "•••"}
+        world.journal.assert_called("POST", ASSIGN, times=1, body={"profile_id": NO_SUCH})
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b'{"worker_ids": 5}', {"worker_ids": 5}),
+        (b"{", None),
+        (b"[1]", None),
+        (b"\xff", None),
+        (b"", None),
+        (b'{"a":' * 5000 + b"1" + b"}" * 5000, None),
+        (b'{"long": "' + b"x" * 2000 + b'"}', {"long": "x" * 300 + "…"}),
+        (b'{"big": "' + b"x" * (2 << 20) + b'"}', None),
+    ],
+)
+@pytest.mark.parametrize("struck", [True, False])
+def test_whatever_was_sent_the_journal_tells_what_of_it_can_be_told(
+    sandbox: Sandbox, data: bytes, told: object, struck: bool
+) -> None:
+    with sandbox.client.world() as world:
+        if struck:
+            world.faults.add()
+        answer = sandbox.call(world.key("vip"), "POST", ASSIGN, data=data, content_type="application/json")
+        assert answer.status == 503 if struck else answer.status in (400, 413)
+        assert next(iter(world.journal)).body == told
+
+
+def test_a_deep_body_is_told_as_far_as_anybody_would_look(sandbox: Sandbox) -> None:
+    with sandbox.client.world() as world:
+        world.faults.add()
+        data = b'{"a":' * 300 + b"1" + b"}" * 300
+        assert sandbox.call(world.key("vip"), "POST", ASSIGN, data=data, content_type="application/json").status == 503
+        assert str(next(iter(world.journal)).body).count("{") == 21
+
+
+def test_a_caller_over_its_limit_is_told_with_what_was_sent(sandbox: Sandbox) -> None:
+    with sandbox.client.world() as world:
+        key = world.key("magic", "always over its limit")
+        assert sandbox.call(key, "POST", ASSIGN, json={"profile_id": NO_SUCH}).status == 429
+        assert next(iter(world.journal)).body == {"profile_id": NO_SUCH}

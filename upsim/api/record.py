@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from typing import Final
 
 from flask import Response, g, request
+from werkzeug.exceptions import HTTPException
 
 from upsim import errors
 from upsim.model import Caller, JournalEntry
@@ -14,6 +16,7 @@ from upsim.rules import journal
 from upsim.rules.worlds import DEFAULT
 from upsim.spec import API
 from upsim.web.errors import Unsupported
+from upsim.web.params import Input
 from upsim.world import Universe
 
 DECIDED: Final[Mapping[type[Exception], tuple[str, str | None]]] = {
@@ -56,7 +59,6 @@ def write(universe: Universe, response: Response) -> None:
     decided, clause = _decided(response)
     fault = g.get("fault")
     dropped = fault is not None and fault.effect == "drop"
-    asked = g.get("input")
     entry = JournalEntry(
         seq=0,
         at=g.now if "now" in g else world.now(),
@@ -70,10 +72,22 @@ def write(universe: Universe, response: Response) -> None:
         decided=decided,
         clause=clause,
         fault=fault.id if fault else None,
-        body=journal.masked(asked.body) if asked is not None and asked.body else None,
+        body=journal.masked(_sent()) if caller else None,
         error=journal.masked_text(str(g.error)) if "error" in g else None,
     )
     journal.note(world, entry)
+
+
+def _sent() -> Mapping[str, object] | None:
+    """The body as it was read; of a call that never came so far, as it can be read."""
+    asked: Input | None = g.get("input")
+    if asked is not None:
+        return asked.body or None
+    try:
+        content = json.loads(request.get_data())
+    except (HTTPException, OSError, RecursionError, ValueError):
+        return None
+    return content if isinstance(content, dict) and content else None
 
 
 def _decided(response: Response) -> tuple[str, str | None]:

@@ -17,6 +17,8 @@ from upsim.world import World
 MASK: Final = "•••"
 MAX_ITEMS: Final = 20
 """Items of a list that a journaled body keeps."""
+MAX_DEPTH: Final = 20
+"""How deep into a journaled body is looked."""
 MAX_TEXT: Final = 300
 """Characters of a text that a journaled body keeps."""
 
@@ -108,15 +110,17 @@ def check_mark(world: World, since: int) -> None:
         )
 
 
-def masked(value: Any) -> Any:
+def masked(value: Any, depth: int = 0) -> Any:
     """The value fit for the journal: no password, no key, no more of a list or text than tells what it was."""
+    if depth > MAX_DEPTH:
+        return "…"
     if isinstance(value, Mapping):
         return {
-            masked_text(str(name)): MASK if _SECRET.search(str(name)) else masked(one)
+            masked_text(str(name)): MASK if _SECRET.search(str(name)) else masked(one, depth + 1)
             for name, one in list(value.items())[: MAX_ITEMS * 5]
         }
     if isinstance(value, list):
-        kept = [masked(one) for one in value[:MAX_ITEMS]]
+        kept = [masked(one, depth + 1) for one in value[:MAX_ITEMS]]
         return [*kept, f"… {len(value) - MAX_ITEMS} more"] if len(value) > MAX_ITEMS else kept
     return masked_text(value) if isinstance(value, str) else value
 

@@ -186,7 +186,7 @@ def _json(request: Request, operation: Operation) -> Any:
     Only JSON as RFC 8259 has it: no NaN, no text that is not Unicode. And no deeper than anybody needs, since what is
     nested is gone through level by level, by the parser and by others after it.
     """
-    raw = request.get_data(cache=False)
+    raw = request.get_data()  # kept: the journal tells what was sent, whatever becomes of it
     if not raw and not operation.body_required:
         return {}
     if request.mimetype and request.mimetype != "application/json" and not request.mimetype.endswith("+json"):
