@@ -64,9 +64,7 @@ def upsim_fixture(pytestconfig: pytest.Config) -> Iterator[Client]:
     asked = {name: _option(pytestconfig, name) for name in OPTIONS}
     url, token = asked.pop("url"), asked.pop("token")
     if url is not None:
-        from upsim.client import connect
-
-        yield connect(url, token or os.environ.get("UPSIM_TOKEN"))
+        yield _connected(url, token or os.environ.get("UPSIM_TOKEN"))
         return
     from upsim.errors import ConfigError
     from upsim.simulator import Simulator
@@ -102,6 +100,19 @@ def pytest_runtest_makereport(
     if world is not None and report.when == "call" and report.failed:
         report.sections.append((f"upsim journal of world {world.id}", _tail(world)))
     return report
+
+
+def _connected(url: str, token: str | None) -> Client:
+    from upsim.client import ControlError, connect
+
+    try:
+        client = connect(url, token)
+        if client.is_well():
+            return client
+        problem = f"no simulator answers on {url}; start one with: upsim serve"
+    except (ControlError, ValueError) as error:
+        problem = str(error)
+    pytest.fail(f"upsim: {problem}", pytrace=False)
 
 
 def _tail(world: World) -> str:

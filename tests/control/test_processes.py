@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -15,25 +12,16 @@ import pytest
 
 from tests.conftest import UrlFor
 from tests.control.harness import Sandbox, opened
+from tests.serving import serving
 from upsim import Client, World, connect
 
 
 @contextmanager
-def process(store: str, home: Path, name: str) -> Iterator[Client]:
+def process(store: str, folder: Path) -> Iterator[Client]:
     """`upsim serve` in a process of its own."""
-    ready = home / f"{name}.json"
-    arguments = ["serve", "--port", "0", "--store", store, "--ready-file", str(ready)]
-    started = subprocess.Popen([sys.executable, "-m", "upsim", *arguments], stderr=subprocess.PIPE, text=True)
-    assert started.stderr is not None
-    try:
-        for line in started.stderr:  # the banner comes once it answers, after the ready-file
-            if "Ctrl-C stops it" in line:
-                break
-        yield connect(json.loads(ready.read_text())["url"])
-    finally:
-        started.terminate()
-        assert started.wait(30) == 0
-        started.stderr.close()
+    folder.mkdir()
+    with serving(folder, "--store", store) as server:
+        yield connect(server.ready["url"])
 
 
 def statuses(world: World, key: str, count: int, path: str = "/v1/pools") -> list[int]:
@@ -43,7 +31,7 @@ def statuses(world: World, key: str, count: int, path: str = "/v1/pools") -> lis
 
 def test_two_processes_on_one_file_agree(tmp_path: Path) -> None:
     store = f"sqlite:{tmp_path / 'shared.db'}"
-    with process(store, tmp_path, "one") as first, process(store, tmp_path, "two") as second:
+    with process(store, tmp_path / "one") as first, process(store, tmp_path / "two") as second:
         here = first.world(id="shared", seed=7, clock={"set": "2026-01-05T08:00:00Z", "freeze": True})
         there = second.open_world("shared")
         key = here.key("basic")
