@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from contract.cli import contract, drift
-from tests.contract.mutants.answers import the_limit_is_not_repeated, untested_pools_are_unhealthy
+from tests.contract.mutants.contents import the_limit_is_not_repeated, untested_pools_are_unhealthy
 from tests.contract.mutants.tamper import tampered
 from tests.contract.second import data
 from tests.contract.second.app import Second

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,11 +16,10 @@ SAMPLE = WRAPPERS[::9]
 """Every ninth of the wrappers: all of them run on the second implementation, and `make mutants` runs all on both."""
 
 
-@pytest.fixture(params=["memory:", "sqlite:", "mongomock:"])
-def simulator(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Simulator]:
-    """A simulator without a socket, on one store."""
-    store = f"sqlite:{tmp_path / 'upsim.db'}" if request.param == "sqlite:" else request.param
-    with Simulator(store=store, listen=False) as one:
+@pytest.fixture
+def simulator(store_url: str) -> Iterator[Simulator]:
+    """A simulator without a socket, on each kind of store in turn."""
+    with Simulator(store=store_url, listen=False) as one:
         yield one
 
 

@@ -13,10 +13,14 @@ from contract.results import Verdict
 from contract.runner import Outcome, Plan
 from contract.session import check
 from contract.settings import Settings
+from tests.contract.mutants import contents, owned
 from tests.contract.mutants.answers import WRAPPERS, Wrapper
 from tests.contract.mutants.rules import SWAPS, Swap
 from tests.contract.mutants.tamper import tampered
 from tests.contract.world import judged
+
+REGISTERED = (contents, owned)
+"""Importing them is what puts their mutants on the lists."""
 
 
 @dataclass(frozen=True, slots=True)
