@@ -11,7 +11,28 @@ const LEVELS = {
   observed: "The vendor's own client does so.",
   assumed: "Both are silent: upsim decides what an experienced user would expect.",
 };
-const page = { spec: null, about: null, error: null, levels: new Set(Object.keys(LEVELS)), search: "", menu: false, trials: new Map(), here: "" };
+const page = { spec: null, about: null, error: null, levels: new Set(Object.keys(LEVELS)), search: "", menu: false, trials: new Map(), opened: new Set(), here: "" };
+
+/** A part that is drawn when it is opened: there are hundreds, and few are looked at. */
+function drawer(id, props, summary, content) {
+  const open = page.opened.has(id);
+  return h(
+    "details",
+    {
+      ...props,
+      key: id,
+      open,
+      ontoggle: (event) => {
+        if (event.target.open === page.opened.has(id)) return;
+        if (event.target.open) page.opened.add(id);
+        else page.opened.delete(id);
+        draw();
+      },
+    },
+    h("summary", {}, summary),
+    open && content(),
+  );
+}
 
 const draw = () => render(document.getElementById("app"), view());
 
@@ -85,7 +106,7 @@ function view() {
       ]),
       h("h2", { class: "tag-title", id: "schemas" }, "Schemas"),
       Object.entries(page.spec.components.schemas).map(([name, schema]) =>
-        h("details", { class: "card pad schema", id: `schema-${name}`, key: name }, h("summary", {}, h("strong", {}, name), " ", provenance(schema, { quiet: true })), schema.description && h("p", { class: "dim" }, schema.description), provenance(schema), fields(schema, 0)),
+        drawer(`schema-${name}`, { class: "card pad schema", id: `schema-${name}` }, [h("strong", {}, name), " ", provenance(schema, { quiet: true })], () => [schema.description && h("p", { class: "dim" }, schema.description), provenance(schema), fields(schema, 0)]),
       ),
     ),
   );
@@ -173,11 +194,11 @@ function answerLine(one, status, answer) {
   return h(
     "li",
     { key: status },
-    h(
-      "details",
+    drawer(
+      `${one.operationId}-${status}`,
       {},
-      h("summary", {}, httpBadge(Number(status)), h("span", { class: "grow" }, answer.description), provenance(answer, { quiet: true })),
-      h(
+      [httpBadge(Number(status)), h("span", { class: "grow" }, answer.description), provenance(answer, { quiet: true })],
+      () => h(
         "div",
         { class: "answer-body" },
         provenance(answer),
@@ -342,7 +363,7 @@ function goTo() {
   if (!there) return;
   page.here = id;
   page.menu = false;
-  if (there.localName === "details") there.open = true;
+  if (there.localName === "details") page.opened.add(id);
   there.scrollIntoView();
   draw();
 }

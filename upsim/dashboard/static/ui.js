@@ -48,6 +48,8 @@ export function select(label, options, chosen, choose, props = {}) {
 }
 
 export function field(label, control, hint) {
+  // The label names it; a name of its own would hide the label from those who hear the page.
+  delete control.props["aria-label"];
   return h("label", { class: "field" }, h("span", { class: "field-label" }, label), control, hint && h("span", { class: "hint" }, hint));
 }
 
@@ -64,7 +66,7 @@ export function meter(label, value, most, tone = "") {
 export function pager(page, pages, total, what, go) {
   return h(
     "nav",
-    { class: "pager", "aria-label": "Pages" },
+    { class: "pager", "aria-label": "Pagination" },
     h("span", { class: "dim" }, `${count(total)} ${what}${total === 1 ? "" : "s"}`),
     h(
       "div",

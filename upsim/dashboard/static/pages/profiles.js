@@ -152,7 +152,7 @@ export function profilesPage(ctx) {
     // Shown at once, and taken back where the API refuses.
     pending.set(profile._id, order);
     ctx.redraw();
-    await attempt(() => v1("PUT", `/v1/profiles/${profile._id}`, { pools: order.map((one) => one.pool_id) }), said);
+    await attempt(() => v1("PUT", `/v1/profiles/${profile._id}`, { pools: order.map(({ pool_id }) => ({ pool_id })) }), said);
     await ctx.refresh();
     if (pending.get(profile._id) === order) pending.delete(profile._id);
     ctx.redraw();
@@ -161,6 +161,7 @@ export function profilesPage(ctx) {
   async function create(pools) {
     const algorithms = [...new Set(pools.map((pool) => pool.algorithm))];
     const wish = { name: "", algorithm: algorithms[0], pools: [] };
+    const body = () => ({ ...wish, pools: wish.pools.map((id) => ({ pool_id: id })) });
     const done = await formDialog("Add a profile", {
       submit: "Add",
       fields: (dialog) => [
@@ -193,8 +194,8 @@ export function profilesPage(ctx) {
             ),
         ),
       ],
-      preview: () => ({ method: "POST", path: "/v1/profiles", body: wish }),
-      send: () => v1("POST", "/v1/profiles", wish),
+      preview: () => ({ method: "POST", path: "/v1/profiles", body: body() }),
+      send: () => v1("POST", "/v1/profiles", body()),
     });
     if (!done) return;
     toast(`${done.name} is added${done.is_default ? ", as the default" : ""}.`, { tone: "good", call: done.call });
