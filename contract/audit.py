@@ -25,7 +25,8 @@ Note = Callable[[str, bool, str, str], None]
 def audit(reply: Reply, key: Key | None, secrets: Iterable[str], note: Note) -> None:
     """Look at one answer from every side."""
     if not reply.status:
-        note("errors.never-5xx", False, "an answer", reply.exchange.trouble)
+        if not reply.exchange.trouble.startswith("no connection"):  # nobody was there to leave it unanswered
+            note("errors.never-5xx", False, "an answer", reply.exchange.trouble)
         return
     note("errors.never-5xx", reply.status < 500, "a status below 500", str(reply.status))
     kind = reply.header("content-type") or "none"

@@ -202,6 +202,7 @@ def test_a_target_that_goes_away_ends_the_run_with_a_word() -> None:
     found: Outcome = run(client, Plan())
     assert "does not answer any more" in found.lost
     assert found.left_behind != []  # it cannot know, and says so
+    assert found.ledger.with_verdict(Verdict.DIFFERS) == []
 
 
 def test_only_the_vendor_is_the_vendor() -> None:
