@@ -164,7 +164,10 @@ def test_a_reset_of_a_loaded_world_brings_back_what_was_loaded(stored: Sandbox) 
 
 
 def test_a_download_is_readable(sandbox: Sandbox) -> None:
-    document = lived(sandbox).download()
+    world = lived(sandbox)
+    document = world.download()
+    lines = sandbox.raw("GET", f"/_upsim/worlds/{world.id}/download").text.splitlines()
+    assert lines[:2] == ["{", ' "format": "upsim-world/1",']
     assert document["format"] == "upsim-world/1"
     assert document["now"] == "2026-01-05T08:00:00.000Z"
     assert {account["name"]: account["tier"] for account in document["accounts"]}["vip"] == "vip"

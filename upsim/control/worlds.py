@@ -102,7 +102,7 @@ def restore_snapshot(call: ControlCall) -> Reply:
 
 
 def download_world(call: ControlCall) -> Reply:
-    return Reply(portable.save_world(call.world))
+    return Reply(portable.save_world(call.world), for_people=True)
 
 
 def _clock_change(body: Mapping[str, Any]) -> ClockChange:

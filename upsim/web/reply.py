@@ -14,14 +14,20 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer before it is JSON."""
+    """An answer before it is JSON.
+
+    Attributes:
+        for_people: it will be kept as a file and read: line by line, not as short as it can be.
+    """
 
     content: Json
     status: HTTPStatus = HTTPStatus.OK
+    for_people: bool = False
 
     def response(self) -> Response:
         """The answer as Flask sends it."""
-        return Response(encode(self.content), self.status, content_type="application/json")
+        text = json.dumps(self.content, ensure_ascii=False, indent=1).encode() + b"\n" if self.for_people else None
+        return Response(text or encode(self.content), self.status, content_type="application/json")
 
 
 def encode(content: Any) -> bytes:
