@@ -107,7 +107,13 @@ class Probe:
     # Expecting
 
     def expect(self, clause: str, holds: bool, expected: str, got: object = "", reply: Reply | None = None) -> bool:
-        """One look at a clause."""
+        """One look at a clause.
+
+        Raises:
+            Blocked: there was no answer to look at.
+        """
+        if reply is not None and not reply.status:
+            raise Blocked(reply.exchange.trouble)
         shown = (
             str(got) if str(got) else (f"{reply.status} {reply.exchange.raw[:160]}" if reply is not None else "not so")
         )

@@ -20,7 +20,7 @@ def meanwhile(change: Callable[[], None], look: Callable[[], None]) -> None:
         while not done.is_set():
             try:
                 look()
-            except TargetLost:
+            except (TargetLost, Blocked):
                 return  # the thread that changes things meets it too, and says so
 
     reader = threading.Thread(target=looking, daemon=True)
