@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve mutants test check format bench docs dist clean
+.PHONY: help serve mutants test check format bench screenshots docs dist clean
 
 help: ## list what can be made
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("upsim needs Python 3.11 or newer; this is %d.%d. Try: make PYTHON=python3.12 serve" % sys.version_info[:2])'
@@ -27,6 +27,7 @@ serve: $(VENV)/.installed ## run the simulator with the demo world (ARGS="--port
 
 test: $(VENV)/.installed-dev ## run the whole test suite
 	$(BIN)/python -m pytest -n auto $(ARGS)
+	@$(BIN)/python -m tests.browser.chromium > /dev/null || true
 
 check: $(VENV)/.installed-dev ## format, lint, types, layers, generated docs
 	$(BIN)/ruff format --check .
@@ -42,6 +43,9 @@ format: $(VENV)/.installed-dev ## put code and generated docs in shape
 
 bench: $(VENV)/.installed-dev ## measure, as ratios to a bare Flask app in the same run
 	$(BIN)/python -m bench $(ARGS)
+
+screenshots: $(VENV)/.installed-dev ## look at every page of the dashboard: writes docs/img/dashboard, needs a Chromium
+	$(BIN)/python -m tools.screenshots
 
 mutants: $(VENV)/.installed-dev ## show that the contract suite finds each small deviation
 	$(BIN)/python -m tests.contract.mutants

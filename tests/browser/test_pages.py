@@ -21,15 +21,13 @@ SHIFTS = """() => {
 }"""
 
 
-def axe(dashboard: Dashboard, within: tuple[str, ...] = ()) -> list[str]:
+def axe(dashboard: Dashboard, within: tuple[str, ...] = ("html",)) -> list[str]:
     """What axe-core calls serious or critical, one line a problem."""
     if not dashboard.page.evaluate("() => 'axe' in window"):
         source = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
         dashboard.page.evaluate(source)
-    found: dict[str, Any] = dashboard.page.evaluate(
-        "(within) => axe.run(within.length ? {include: within.map((one) => [one])} : document, {resultTypes: ['violations']})",
-        list(within),
-    )
+    judge = "(within) => axe.run({include: within.map((one) => [one])}, {resultTypes: ['violations']})"
+    found: dict[str, Any] = dashboard.page.evaluate(judge, list(within))
     return [
         f"{problem['id']}: {problem['help']}: {node['html'][:160]}"
         for problem in found["violations"]
@@ -79,7 +77,9 @@ def test_nothing_moves_when_a_page_refreshes(dashboard: Dashboard) -> None:
         shifts = dashboard.page.evaluate("() => { window.shiftObserver.takeRecords(); return window.shifts; }")
         assert shifts == [], page
     # And were something to move, it would be seen.
-    dashboard.page.evaluate("() => document.querySelector('main').prepend(Object.assign(document.createElement('hr')))")
+    dashboard.page.evaluate(
+        "() => document.body.prepend(Object.assign(document.createElement('p'), {textContent: 'in the way'}))"
+    )
     dashboard.page.wait_for_function("() => window.shifts.length > 0")
 
 

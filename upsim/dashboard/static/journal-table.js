@@ -15,7 +15,7 @@ export function journalTable(entries, { small = false, opened = new Set(), toggl
     { class: "table-wrap" },
     h(
       "table",
-      { class: "journal" },
+      { class: "journal cards-on-phone" },
       h("thead", {}, h("tr", {}, h("th", {}, "Time"), h("th", {}, "Call"), h("th", {}, "Answer"), h("th", {}, "Decided by"), !small && h("th", {}, "Account"), !small && h("th", { class: "number" }, "ms"))),
       h(
         "tbody",
