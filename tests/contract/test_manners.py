@@ -61,7 +61,9 @@ def test_ten_requests_a_minute_are_enough_to_finish() -> None:
     given = replace(settings(), limited=(), disposable=False)
     given = replace(given, keys={"main": given.keys["other_user"]})
     client = client_of(app, clock, given, control=False)
-    found = run(client, Plan(cases=1))
+    # Without the races: two threads may both take what is the last request of a window, and one is told to wait.
+    names = tuple(one.name for one in SCENARIOS.values() if "while" not in one.name)
+    found = run(client, Plan(cases=1, only=names))
     assert not found.lost
     assert {one.clause.id: one.differences for one in found.ledger.with_verdict(Verdict.DIFFERS)} == {}
     assert found.waited_s > 60
