@@ -17,10 +17,10 @@ def test_a_clock_is_read_moved_set_run_and_stopped(shell: Shell) -> None:
         ("clock advance -5m", "2026-01-06T19:53:30.000Z, frozen"),
         ("clock set 2026-02-01", "2026-02-01T00:00:00.000Z, frozen"),
         ("clock set 1767600000", "2026-01-05T08:00:00.000Z, frozen"),
-        ("clock speed 60", "2026-01-05T08:00:00.000Z, runs 60 times as fast"),
         ("clock freeze --at 2026-03-01T12:00:00Z", "2026-03-01T12:00:00.000Z, frozen"),
     ):
         assert shell.says(line) == shown
+    assert shell.says("clock speed 60").endswith(", runs 60 times as fast")
     assert shell.says("clock run").endswith(", runs")
     assert shell.run("clock freeze --json").json["frozen"] is True
 
