@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.control.harness import Sandbox
+from tests.control.harness import Sandbox, opened
 from upsim.client import ControlError, World
 from upsim.clock import parse_iso
 
@@ -163,3 +163,13 @@ def test_the_client_says_what_the_server_says(sandbox: Sandbox) -> None:
     with at_noon(sandbox) as world, pytest.raises(ControlError, match="'tomorrow' is no time") as refused:
         world.clock.set("tomorrow")
     assert refused.value.status == 400
+
+
+def test_an_outside_count_of_requests_ends_with_the_world_and_with_a_reset() -> None:
+    with opened(limits_storage="memory://") as sandbox:
+        for _ in range(2):
+            sandbox.clock.advance(0.001)
+            with at_noon(sandbox, id="same") as world:
+                for _ in range(2):
+                    assert sandbox.statuses(world.key("basic"), 11) == [200] * 10 + [429]
+                    world.reset()

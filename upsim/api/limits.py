@@ -71,7 +71,8 @@ def install(app: Flask, store: Store, storage_url: str | None, *, refuse: bool) 
 
     def key() -> str:
         caller: Caller = g.caller
-        return f"{caller.world.id}:{caller.world.generation}:{caller.account.id}:{g.window}"
+        life = f"{caller.world.created_at}.{caller.world.generation}"  # an outside storage knows of no end and no reset
+        return f"{caller.world.id}:{life}:{caller.account.id}:{g.window}"
 
     try:
         limiter = Limiter(
