@@ -111,6 +111,19 @@ def _actions(page: Page, url: str, count: int) -> Row:
         found[name] = min(times)
 
     rows, number = page.locator("tbody tr"), page.locator(".page-number")
+    shown: list[str] = []
+
+    def first_page() -> None:
+        workers()()
+        shown[:] = [rows.first.locator("td.name").inner_text()]
+
+    def another_page(number_shown: str) -> Callable[[], None]:
+        def seen() -> None:
+            expect(number).to_have_text(number_shown)
+            expect(rows.first.locator("td.name")).not_to_have_text(shown[0])
+
+        return seen
+
     pages = -(-count // 50)
 
     def workers(query: str = "") -> Callable[[], object]:
@@ -132,19 +145,15 @@ def _actions(page: Page, url: str, count: int) -> Row:
     measure(
         "workers: next page",
         lambda: page.get_by_role("button", name="Next page").click(),
-        lambda: expect(rows.first).to_contain_text("rig-000051"),
-        workers(),
+        another_page(f"2 / {pages:,}"),
+        first_page,
     )
-
-    def last_page() -> None:
-        expect(number).to_contain_text(f"{pages:,} /")
-        expect(rows.last).to_contain_text(f"{count:06}")
 
     measure(
         "workers: last page",
         lambda: page.evaluate(f"() => {{ location.hash = '/workers?page={pages}'; }}"),
-        last_page,
-        workers(),
+        another_page(f"{pages:,} / {pages:,}"),
+        first_page,
     )
     bulk = page.locator(".bulk")
     measure(
@@ -152,6 +161,36 @@ def _actions(page: Page, url: str, count: int) -> Row:
         lambda: page.get_by_label("Select all on this page").check(),
         lambda: expect(bulk).to_contain_text("50 workers selected"),
         workers(),
+    )
+
+    everyone = min(count, 10_000)  # as many as one call of the API takes
+
+    def select_all() -> None:
+        page.get_by_role("button", name=re.compile("^Select all [0-9,]+$")).click()
+
+    def half_way() -> None:
+        workers()()
+        page.get_by_label("Select all on this page").check()
+
+    measure(
+        "workers: select all, 10,000 at most",
+        select_all,
+        lambda: expect(bulk).to_contain_text(f"{everyone:,} workers selected"),
+        half_way,
+    )
+
+    def choose_all() -> None:
+        half_way()
+        select_all()
+        expect(bulk).to_contain_text(f"{everyone:,} workers selected")
+        page.get_by_role("button", name="Assign to a profile").click()
+        page.get_by_role("dialog").get_by_role("combobox").select_option(label="Second (sha256)")
+
+    measure(
+        "workers: assign them",
+        lambda: page.get_by_role("dialog").get_by_role("button", name="Assign").click(),
+        lambda: page.locator(".toast", has_text=f"{everyone:,} workers assigned").last.wait_for(),
+        choose_all,
     )
 
     def choose_profile() -> None:
@@ -168,7 +207,7 @@ def _actions(page: Page, url: str, count: int) -> Row:
     )
     measure(
         "worker: open one",
-        lambda: page.get_by_role("link", name=re.compile("^rig-000007$")).click(),
+        lambda: page.get_by_role("link", name=re.compile("^rig-")).first.click(),
         lambda: page.get_by_role("slider").wait_for(),
         workers(),
     )

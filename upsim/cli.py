@@ -116,7 +116,7 @@ def _announce(server: Server, url: str) -> None:
     if server.pool_ports:
         lines += ["", "Pools for miners, any user and password:"]
         lines += [f"  {port.url}  {port.algorithm}" for port in server.pool_ports]
-    lines += ["", f"All there is: {url}/openapi.yaml. Ctrl-C stops it."]
+    lines += ["", f"Look at it: {url}/. All there is: {url}/docs. Ctrl-C stops it."]
     click.echo("\n".join(lines), err=True)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from tests.browser import chromium
 from tests.browser.dashboard import Dashboard
@@ -51,6 +51,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """One browser for all tests of a process; each test has a profile of its own in it."""
+    expect.set_options(timeout=20_000)  # for machines with much else to do; nothing here waits for time to pass
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=chromium.path(), args=FLAGS)
         yield started
@@ -94,7 +95,7 @@ def make_dashboard(browser: Browser, served: Served) -> Iterator[MakeDashboard]:
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         context.add_init_script(f"sessionStorage.setItem('upsim.world', '{world.record.id}')")
         dashboard = Dashboard(context.new_page(), served.url, served.server, world)
-        dashboard.page.set_default_timeout(15_000)
+        dashboard.page.set_default_timeout(20_000)
         dashboard.watch()
         made.append((dashboard, context))
         return dashboard
