@@ -26,9 +26,9 @@ from upsim.api import record
 from upsim.simulator import Simulator
 
 TURNS: Final = 60
-CALLS: Final = 400
+CALLS: Final = 200
 """Calls a round, with and without the journal."""
-ROUNDS: Final = 7
+ROUNDS: Final = 15
 
 
 def main() -> None:
@@ -93,7 +93,7 @@ def _journal() -> tuple[float, float]:
                 journaled.append(a_round())
         finally:
             record.write = write
-    return median(plain), median(journaled)
+    return min(plain), min(journaled)  # the round that other work on this machine disturbed least
 
 
 def _ask(connection: HTTPConnection, method: str, path: str, body: Any = None, key: str = "") -> None:
