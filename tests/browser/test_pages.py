@@ -12,6 +12,8 @@ from tests.browser.dashboard import Dashboard
 
 PAGES = ("overview", "workers", "pools", "profiles", "settings", "simulator", "journal", "worlds")
 
+WIDER = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
 SHIFTS = """() => {
   window.shifts = [];
   const told = (entry) => [entry.value, ...entry.sources.map((source) => source.node?.outerHTML?.slice(0, 200))];
@@ -49,9 +51,7 @@ def test_every_page_is_accessible_and_fits(make_dashboard: MakeDashboard, theme:
         dashboard.page.wait_for_load_state("networkidle")
         if size is WIDE or page in ("overview", "profiles", "settings"):
             assert axe(dashboard) == [], page
-        wider = dashboard.page.evaluate(
-            "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
+        wider = dashboard.page.evaluate(WIDER)
         assert wider <= 0, page
 
 
@@ -62,10 +62,26 @@ def test_the_reference_is_accessible_and_fits(make_dashboard: MakeDashboard) -> 
         dashboard.page.get_by_role("button", name="Try GET /v1/overview").click()
         if theme == "dark":  # the contrast of the light theme's colours is held by the other pages
             assert axe(dashboard, (".docs-nav", ".docs-top", ".levels", "#op-get_overview", "#op-create_profile")) == []
-        wider = dashboard.page.evaluate(
-            "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
+        wider = dashboard.page.evaluate(WIDER)
         assert wider <= 0
+
+
+@pytest.mark.parametrize("size", [pytest.param(WIDE, id="wide"), pytest.param(PHONE, id="phone")])
+def test_long_names_break_no_page(make_dashboard: MakeDashboard, size: dict[str, int]) -> None:
+    dashboard = make_dashboard(size=size)
+    for kind in ("pools", "profiles"):
+        for one in dashboard.look(f"/v1/{kind}?limit=2&algorithm=sha256")["data"]:
+            dashboard.v1("PUT", f"/v1/{kind}/{one['_id']}", {"name": "n" * 100})
+    profile = dashboard.look("/v1/profiles?limit=1")["data"][0]["_id"]
+    row = {"name": "W" * 76 + "{n}", "model": "s21", "profile_id": profile, "count": 3}
+    worker = dashboard.control("POST", "/accounts/vip/workers", row)["worker_ids"][0]
+    dashboard.control("POST", "/accounts/vip/keys", {"name": "k" * 100, "addresses": ["2001:db8::/32"] * 20})
+    dashboard.control("POST", "/faults", {"path": "/v1/" + "p" * 190})
+    for page in ("overview", "workers?search=WWW", f"workers/{worker}", "pools", "profiles", "settings", "simulator"):
+        dashboard.open(page)
+        dashboard.page.wait_for_load_state("networkidle")
+        wider = dashboard.page.evaluate(WIDER)
+        assert wider <= 0, page
 
 
 def test_nothing_moves_when_a_page_refreshes(dashboard: Dashboard) -> None:

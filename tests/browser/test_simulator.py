@@ -212,6 +212,21 @@ def test_markup_in_every_name_and_error_comes_out_as_text(dashboard: Dashboard) 
     assert dashboard.page.locator("img[src='x']").count() == 0
 
 
+def test_read_through_the_api_the_page_is_a_client_like_any(dashboard: Dashboard) -> None:
+    dashboard.open("settings", account="basic")
+    dashboard.page.get_by_role("button", name="Through /v1").click()
+    dashboard.go("Pools")  # one request
+    expect(dashboard.page.get_by_role("article")).to_have_count(2)
+    assert [entry["path"] for entry in dashboard.control("GET", "/journal")["data"]] == ["/v1/pools"]
+    dashboard.control("POST", "/faults", {"path": "/v1/pools", "status": 503})
+    dashboard.refresh()
+    expect(dashboard.page.get_by_role("alert")).to_contain_text("injected by the simulator")
+    dashboard.control("DELETE", "/faults")
+    for _ in range(9):
+        dashboard.refresh()
+    expect(dashboard.page.get_by_role("alert")).to_contain_text("429 Too Many Requests")
+
+
 def test_a_broken_answer_is_said_to_be_one(dashboard: Dashboard) -> None:
     dashboard.open("settings")
     for effect, text in (
@@ -288,7 +303,7 @@ def test_a_visitor_of_a_sandbox_lives_in_a_world_of_their_own(browser: Browser, 
     expect(page.get_by_role("heading", name="This world has ended")).to_be_visible()
     page.goto(url)
     page.get_by_role("button", name="Open my world").click()
-    expect(page.get_by_role("alert")).to_contain_text("503")  # two of eight places are all one address may have
+    expect(page.locator(".toast")).to_contain_text("503")  # two of eight places are all one address may have
     page.context.close()
 
 

@@ -1,19 +1,20 @@
 // The shell around every page: which world and account are looked at, which page is open, and when it refreshes.
 
-import { control, recall, remember, rememberKeys, state, target, worldPath } from "./api.js";
+import { control, recall, remember, state, target, worldPath } from "./api.js";
 import { callsPanel } from "./calls.js";
 import { h, icon, render } from "./dom.js";
-import { count, duration, moment } from "./format.js";
+import { count, moment } from "./format.js";
 import { journalPage } from "./pages/journal.js";
 import { overviewPage } from "./pages/overview.js";
 import { poolsPage } from "./pages/pools.js";
+import { goneWorld, landing } from "./pages/landing.js";
 import { profilesPage } from "./pages/profiles.js";
 import { settingsPage } from "./pages/settings.js";
 import { simulatorPage } from "./pages/simulator.js";
 import { workerPage } from "./pages/worker.js";
 import { workersPage } from "./pages/workers.js";
 import { worldsPage } from "./pages/worlds.js";
-import { badge, button, copy, field, formDialog, iconButton, problem, select } from "./ui.js";
+import { badge, copy, field, formDialog, iconButton, problem, select } from "./ui.js";
 
 const PAGES = [
   { path: "/overview", title: "Overview", icon: "overview", make: overviewPage, group: "Proxy" },
@@ -151,7 +152,7 @@ function draw() {
 
 function view() {
   if (!state.about) return shell.error ? h("main", { class: "alone" }, problem(shell.error)) : h("div", { class: "loading" }, "Loading…");
-  if (state.about.sandbox && !state.sandbox) return landing();
+  if (state.about.sandbox && !state.sandbox) return landing(shell.error);
   if (shell.error?.status === 404 && state.sandbox) return goneWorld();
   return h(
     "div",
@@ -267,35 +268,6 @@ function topbar() {
     ),
     (shell.lost || shell.paused) && h("span", { class: "only-wide" }, shell.lost ? badge("no connection", "bad") : badge("paused", "warn")),
   );
-}
-
-function landing() {
-  const { minutes, caps } = state.about.sandbox;
-  return h(
-    "main",
-    { class: "alone" },
-    h("img", { src: "/static/icon.svg", alt: "", width: 56, height: 56 }),
-    h("h1", {}, "A mining proxy to play with"),
-    h("p", {}, "upsim simulates the Ultimate Proxy mining API: workers, pools, profiles, keys and rate limits that really refuse. ", h("strong", {}, "It is a simulation: nothing is mined, nobody is paid.")),
-    h("p", {}, `You get a world of your own, by a private link, for ${duration(minutes * 60)}: up to ${count(caps.workers)} workers an account and ${count(caps.calls)} calls. Nobody else sees it.`),
-    shell.error && problem(shell.error),
-    h("div", { class: "row" }, button("Open my world", { class: "primary big", onclick: visit }), h("a", { class: "button big", href: "/docs" }, "API reference")),
-  );
-}
-
-const goneWorld = () =>
-  h("main", { class: "alone" }, h("img", { src: "/static/icon.svg", alt: "", width: 56, height: 56 }), h("h1", {}, "This world has ended"), h("p", {}, "Worlds of this sandbox end by themselves. A new one is a click away."), h("div", { class: "row" }, h("a", { class: "button primary big", href: "/" }, "Get a new world")));
-
-async function visit() {
-  shell.error = null;
-  try {
-    const made = await control("POST", "/_upsim/visits");
-    rememberKeys(made);
-    location.assign(made.link);
-  } catch (error) {
-    shell.error = error;
-    draw();
-  }
 }
 
 // Switches ---------------------------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ export function workerPage(ctx) {
       h(
         "header",
         { class: "page-head" },
-        h("div", {}, h("h2", { class: "break" }, worker.name), h("div", { class: "row" }, statusBadge(worker.status), h("span", { class: "dim" }, `${worker.algorithm}, on ${worker.profile_name}`))),
+        h("div", {}, h("h2", { class: "break" }, worker.name), h("div", { class: "row" }, statusBadge(worker.status), h("span", { class: "dim break" }, `${worker.algorithm}, on ${worker.profile_name}`))),
         h(
           "div",
           { class: "row" },
