@@ -159,9 +159,7 @@ def test_an_unknown_path_is_404_for_whoever_has_a_key(api: Api, path: str) -> No
         assert api.call(method, path, key=None).status == 401
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/v2/workers", "/V1/overview", "/v1overview", "/favicon.ico", "/static/x", "/.env"]
-)
+@pytest.mark.parametrize("path", ["/v2/workers", "/V1/overview", "/v1overview", "/favicon.ico", "/static/x", "/.env"])
 def test_a_path_outside_v1_is_404_for_everybody(api: Api, path: str) -> None:
     assert api.call("GET", path, key=None).status == 404
 
