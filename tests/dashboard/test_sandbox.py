@@ -221,7 +221,7 @@ def test_a_hundred_visitors_at_once_each_see_only_their_world(make_server: MakeS
         called = [f"{entry['method']} {entry['path'].split('/')[2]}" for entry in journal["data"]]
         return made["id"], {one["name"] for one in names["data"]}, called
 
-    with ThreadPoolExecutor(20) as crowd:
+    with ThreadPoolExecutor(100) as crowd:
         lives = list(crowd.map(live, range(100)))
     assert len({world for world, _, _ in lives}) == 100
     for number, (_, names, called) in enumerate(lives):

@@ -21,7 +21,6 @@ export const state = {
   sandbox: false,
   viaApi: false,
   calls: [],
-  meter: null,
   askToken: null,
   onCall: () => {},
 };
@@ -153,11 +152,6 @@ async function send({ method, path, body, headers, quiet = false }) {
     throw new ApiError(0, "The connection broke before there was an answer. Is the simulator running, or was it a fault?", call);
   }
   note(call, began, answer.status);
-  if (path.startsWith("/v1/") && answer.headers.has("X-RateLimit-Limit")) {
-    state.meter = Object.fromEntries(
-      ["limit", "remaining", "reset"].map((name) => [name, Number(answer.headers.get(`X-RateLimit-${name}`))]),
-    );
-  }
   call.answer = { status: answer.status, headers: answer.headers, text };
   let content = null;
   try {

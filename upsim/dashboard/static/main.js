@@ -28,7 +28,7 @@ const PAGES = [
 ];
 const POLL_MS = 5000;
 
-const shell = { world: null, accounts: [], error: null, skew: 0, menu: false, calls: false, paused: recall("paused") === "yes", lost: false };
+const shell = { world: null, accounts: [], error: null, menu: false, calls: false, paused: recall("paused") === "yes", lost: false };
 let open = null; // the page that is shown: {spec, page, data, error, serial}
 let serial = 0;
 
@@ -122,7 +122,6 @@ async function refreshShell() {
 
 function switchAccount(name) {
   state.account = name;
-  state.meter = null;
   if (name) remember("account", name);
   follow();
 }
@@ -326,7 +325,14 @@ async function begin() {
   const sandbox = location.pathname.match(/^\/s\/([^/]+)$/);
   state.sandbox = Boolean(sandbox);
   state.askToken = sandbox ? null : askToken;
-  state.onCall = () => shell.calls && draw();
+  state.onCall = (call) => {
+    if (shell.calls) draw();
+    // A request was spent: the meters say so at once, and not only when the page refreshes next.
+    if (call?.path.startsWith("/v1/")) {
+      clearTimeout(shell.spent);
+      shell.spent = setTimeout(refreshShell, 150);
+    }
+  };
   draw();
   try {
     state.about = await control("GET", "/_upsim/about", undefined, { quiet: true });

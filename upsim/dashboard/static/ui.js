@@ -263,6 +263,3 @@ export function formDialog(title, { fields, send, preview, submit = "Save", wide
 /** Ask before something is done that cannot be undone. */
 export const confirmDialog = (title, text, { submit = "Delete", tone = "danger", send, preview }) =>
   formDialog(title, { fields: () => h("p", {}, text), send, preview, submit, tone });
-
-/** A call of the control plane, for a preview. */
-export const controlCall = (method, path, body) => ({ method, path, body, headers: state.about?.sandbox ? {} : state.tokenNeeded ? { "X-Upsim-Token": "" } : {} });

@@ -1,13 +1,12 @@
 // Overview: what there is and how fast it mines, at a glance.
 
-import { control, read, target, worldPath } from "../api.js";
+import { control, read, state, target, worldPath } from "../api.js";
 import { chart, sparkline } from "../chart.js";
 import { h, icon } from "../dom.js";
 import { count, duration, hashrate, percent } from "../format.js";
 import { journalTable } from "../journal-table.js";
 import { algorithm, seriesOf, unitOf } from "../series.js";
 import { empty, meter, segmented } from "../ui.js";
-import { state } from "../api.js";
 
 export function overviewPage(ctx) {
   let range = "24h";

@@ -5,8 +5,7 @@ import { h } from "../dom.js";
 import { clockTime, count, hashrate, moment, plural } from "../format.js";
 import { profiles } from "../lists.js";
 import { algorithm, forgetSeries, unitOf } from "../series.js";
-import { attempt, button, complain, empty, field, formDialog, iconButton, pager, select, statusBadge, toast } from "../ui.js";
-import { confirmDialog } from "../ui.js";
+import { attempt, button, complain, confirmDialog, empty, field, formDialog, pager, select, statusBadge, toast } from "../ui.js";
 
 const PAGE = 50;
 const MOST = 10_000;
