@@ -65,8 +65,9 @@ def test_the_same_file_gives_the_same_world_ids_included(tmp_path: Path) -> None
     assert load(other, GOOD).content == first.content
 
 
-@pytest.mark.parametrize("name", fixture.names())
+@pytest.mark.parametrize("name", [name for name in fixture.names() if name != "large-farm"])
 def test_upsims_own_are_sound(name: str) -> None:
+    """All but the one whose 100,000 workers are alike, and take seconds to look at."""
     content = fixture.load(name).content
     workers = list(content.workers)
     for group in (content.accounts, content.keys, content.pools, content.profiles, workers):
