@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from upsim.clock import Instant
 from upsim.errors import NotFound
@@ -78,10 +79,33 @@ def assign_workers(world: World, account: Account, worker_ids: Sequence[ObjectId
 
 
 def _views(world: World, account: Account, workers: Sequence[Worker], now: Instant) -> list[WorkerView]:
-    profiles = world.store.get_profiles(world.id, account.id, {worker.profile_id for worker in workers})
+    workers, profiles = _with_profiles(world, account, workers)
     held = {pool_id for profile in profiles.values() for pool_id in profile.pool_ids}
     pools = world.store.get_pools(world.id, account.id, held)
     return [_view(world, worker, profiles, pools, now) for worker in workers]
+
+
+def _with_profiles(
+    world: World, account: Account, workers: Sequence[Worker]
+) -> tuple[Sequence[Worker], Mapping[ObjectId, Profile]]:
+    """The workers with the profiles they have. One whose profile went between the two look-ups is read again.
+
+    Nobody sees a worker without a profile: deleting one moves its workers in the same instant.
+    """
+    profiles = dict(world.store.get_profiles(world.id, account.id, {worker.profile_id for worker in workers}))
+    for _ in range(_TRIES):
+        moved = {worker.id for worker in workers if worker.profile_id not in profiles}
+        if not moved:
+            break
+        fresh = {worker_id: world.store.get_worker(world.id, account.id, worker_id) for worker_id in moved}
+        workers = [fresh.get(worker.id) or worker for worker in workers]
+        wanted = {worker.profile_id for worker in workers} - profiles.keys()
+        profiles.update(world.store.get_profiles(world.id, account.id, wanted))
+    return workers, profiles
+
+
+_TRIES: Final = 10
+"""How often a worker is read again whose profile is deleted each time it is looked for."""
 
 
 def _view(
@@ -93,7 +117,7 @@ def _view(
 ) -> WorkerView:
     found = reading(world.seed, device_of(worker), history_of(worker), now)
     profile = profiles.get(worker.profile_id)
-    if profile is None:  # deleted between the two look-ups: the worker has moved on by now
+    if profile is None:  # deleted at every try, or the whole world reset meanwhile
         return WorkerView(worker, "", None, found)
     pool = pool_in_use(profile, pools) if found.online else None
     return WorkerView(worker, profile.name, pool, found)
