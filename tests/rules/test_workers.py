@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from upsim import fixture
-from upsim.clock import ClockState, parse_iso
+from upsim.clock import ClockState, Instant, parse_iso
 from upsim.model import PoolTarget, PoolTest, WorldId, WorldRecord
 from upsim.rules.fleets import summands
 from upsim.rules.profiles import delete_profile
