@@ -10,6 +10,13 @@ from playwright.sync_api import Locator, Page, Request
 from upsim.rules.worlds import NewWorld
 from upsim.serve import Server
 
+TURN = """() => new Promise((resolve) => {
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = () => { port1.close(); resolve(); };
+  port2.postMessage(null);
+})"""
+"""One turn of the page's event loop, whatever its clock is told."""
+
 
 @dataclass
 class Dashboard:
@@ -18,6 +25,8 @@ class Dashboard:
     Attributes:
         errors: what went wrong in the page: on the console, or thrown.
         foreign: requests to other hosts.
+        asked: every request, as method and path.
+        under_way: how many of them are not over.
     """
 
     page: Page
@@ -27,6 +36,7 @@ class Dashboard:
     errors: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    under_way: int = 0
 
     def open(self, path: str = "overview", account: str = "vip") -> None:
         """Open a page by its place in the address and wait until it shows its content."""
@@ -51,10 +61,17 @@ class Dashboard:
 
     def refresh(self) -> None:
         """Refresh by the button, and wait for the answer."""
-        with self.page.expect_response(lambda response: "/look?" in response.url or "/_upsim/" in response.url):
+        with self.page.expect_response(lambda response: "/_upsim/" in response.url):
             # As by a pointer that leaves the focus where it is.
             self.page.get_by_role("button", name="Refresh now").evaluate("(button) => button.click()")
-        self.page.wait_for_load_state("networkidle")
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the page has asked all it wants to know, and shown it."""
+        quiet = 0
+        while quiet < 3:  # an answer may be followed by the next question, in the next turns of the page
+            self.page.evaluate(TURN)
+            quiet = 0 if self.under_way else quiet + 1
 
     def control(self, method: str, path: str, body: Any = None) -> Any:
         """A call of the control plane for this world, without the page."""
@@ -86,13 +103,20 @@ class Dashboard:
                 self.errors.append(message.text)
 
         def request(sent: Request) -> None:
+            self.under_way += 1
             self.asked.append(f"{sent.method} {sent.url.removeprefix(self.url)}")
             if not sent.url.startswith((self.url, "blob:", "data:")):
                 self.foreign.append(sent.url)
 
         self.page.on("console", console)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+        def over(_: Request) -> None:
+            self.under_way -= 1
+
         self.page.on("request", request)
+        self.page.on("requestfinished", over)
+        self.page.on("requestfailed", over)
 
     def judge(self) -> None:
         """Hold the page to what is promised of all of them."""

@@ -14,6 +14,8 @@ PAGES = ("overview", "workers", "pools", "profiles", "settings", "simulator", "j
 
 WIDER = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
+PAINTED = "() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))"
+
 SHIFTS = """() => {
   window.shifts = [];
   const told = (entry) => [entry.value, ...entry.sources.map((source) => source.node?.outerHTML?.slice(0, 200))];
@@ -48,7 +50,7 @@ def test_every_page_is_accessible_and_fits(make_dashboard: MakeDashboard, theme:
     one = f"workers/{dashboard.look('/v1/workers?limit=1')['data'][0]['_id']}"
     for page in (*(short.get(name, name) for name in PAGES), one):
         dashboard.open(page)
-        dashboard.page.wait_for_load_state("networkidle")
+        dashboard.settle()
         if size is WIDE or page in ("overview", "profiles", "settings"):
             assert axe(dashboard) == [], page
         wider = dashboard.page.evaluate(WIDER)
@@ -79,7 +81,7 @@ def test_long_names_break_no_page(make_dashboard: MakeDashboard, size: dict[str,
     dashboard.control("POST", "/faults", {"path": "/v1/" + "p" * 190})
     for page in ("overview", "workers?search=WWW", f"workers/{worker}", "pools", "profiles", "settings", "simulator"):
         dashboard.open(page)
-        dashboard.page.wait_for_load_state("networkidle")
+        dashboard.settle()
         wider = dashboard.page.evaluate(WIDER)
         assert wider <= 0, page
 
@@ -88,11 +90,12 @@ def test_nothing_moves_when_a_page_refreshes(dashboard: Dashboard) -> None:
     """Though the numbers change: the clock goes on between the readings."""
     for page in PAGES:
         dashboard.open(page)
-        dashboard.page.wait_for_load_state("networkidle")
+        dashboard.settle()
         dashboard.page.evaluate(SHIFTS)
         for _ in range(2):
             dashboard.control("POST", "/clock", {"advance": "37s"})
             dashboard.refresh()
+            dashboard.page.evaluate(PAINTED)
         shifts = dashboard.page.evaluate("() => { window.shiftObserver.takeRecords(); return window.shifts; }")
         assert shifts == [], page
     # And were something to move, it would be seen.
@@ -128,15 +131,16 @@ def test_a_paused_page_asks_for_nothing(dashboard: Dashboard) -> None:
     dashboard.page.clock.install()
     dashboard.open("overview")
     dashboard.page.clock.run_for(11_000)
-    dashboard.page.wait_for_load_state("networkidle")
+    dashboard.settle()
     before = len(dashboard.asked)
     dashboard.page.clock.run_for(11_000)
-    dashboard.page.wait_for_load_state("networkidle")
+    dashboard.settle()
     assert len(dashboard.asked) > before
     dashboard.page.get_by_role("button", name="Pause refreshing").click()
+    dashboard.settle()
     before = len(dashboard.asked)
     dashboard.page.clock.run_for(60_000)
-    dashboard.page.wait_for_load_state("networkidle")
+    dashboard.settle()
     assert len(dashboard.asked) == before
 
 

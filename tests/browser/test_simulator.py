@@ -192,7 +192,7 @@ def test_markup_in_every_name_and_error_comes_out_as_text(dashboard: Dashboard) 
     )
     for page in ("workers?search=onerror", f"workers/{spawned}", "pools", "profiles", "settings", "simulator"):
         dashboard.open(page)
-        dashboard.page.wait_for_load_state("networkidle")
+        dashboard.settle()
         expect(dashboard.page.locator("main")).to_contain_text("onerror=")
     dashboard.open("settings")
     dashboard.page.get_by_role("button", name="Spend one").click()
