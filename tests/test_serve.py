@@ -150,6 +150,7 @@ def test_a_signal_ends_it_with_0_once_the_requests_under_way_are_answered(tmp_pa
         asking.start()
         connection, _ = pool.accept()
         server.process.send_signal(number)
+        pool.close()  # so that whoever asks again is refused at once
         connection.close()
         _, said = server.process.communicate(timeout=60)
         asking.join()
