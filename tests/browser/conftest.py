@@ -48,9 +48,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(absent)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One browser for all tests of a process; each test has a profile of its own in it."""
+    """One browser for the tests of a module; each test has a profile of its own in it.
+
+    No longer than that: its driver's event loop runs in this thread, where tests elsewhere want to run their own.
+    """
     expect.set_options(timeout=20_000)  # for machines with much else to do; nothing here waits for time to pass
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=chromium.path(), args=FLAGS)
