@@ -17,13 +17,16 @@ from typing import Final, Literal, Protocol, TypeAlias
 from upsim.algorithms import ALGORITHMS
 from upsim.clock import Clock
 from upsim.model import PoolTarget, PoolTest, WorldId
-from upsim.stratum.behaviours import TEST_SUFFIX, Behaviour, Reach, behaviour_for, behaviour_named
+from upsim.stratum.behaviours import TEST_SUFFIX, Behaviour, Cover, Reach, behaviour_for, behaviour_named
 from upsim.stratum.dial import CannotConnect, connect, loopback, permitted, resolve
 from upsim.stratum.pool import SimulatedPool, seed_of
 from upsim.stratum.ports import LoopThread
 from upsim.stratum.server import Host, Route
 from upsim.stratum.tester import PoolTester
 from upsim.stratum.tls import throw_away_context
+
+_certificate: Final = cache(throw_away_context)
+"""The certificate of all simulated pools of this process, made when the first test needs it."""
 
 Policy: TypeAlias = Literal["simulated", "real"]
 _HOME: Final = "127.0.0.1"
@@ -133,6 +136,8 @@ class PoolNetwork:
         if not simulated and (near or self._policy == "real"):
             return PoolTester(target, _Real(self, target, near), self._deadline_s).run()
         behaviour = behaviour_for(target.host, taken.behaviour, taken.number)
+        if target.tls or behaviour.cover is Cover.TLS:
+            _certificate()  # its making is ours, not the pool's: no test shall wait for it
         return PoolTester(target, partial(self._dial, world, target, behaviour), self._deadline_s).run()
 
     def close(self) -> None:
@@ -233,7 +238,7 @@ class _Running:
         self._listener = socket.create_server((_HOME, 0), backlog=1024)
         self.port: int = self._listener.getsockname()[1]
         self._thread = LoopThread("upsim-pools")
-        self._thread.serve(Host(self._route, cache(throw_away_context), pace), self._listener)
+        self._thread.serve(Host(self._route, _certificate, pace), self._listener)
 
     def _route(self, peer: tuple[str, int]) -> Route | None:
         return self.routes.pop(peer[1], None)
