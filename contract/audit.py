@@ -42,6 +42,9 @@ def audit(reply: Reply, key: Key | None, secrets: Iterable[str], note: Note) -> 
         note(
             "errors.server-error", bool(reply.error) and clean, "the error shape and no trace", reply.exchange.raw[:200]
         )
+    if reply.status == 503:
+        after = reply.header("retry-after") or "none"
+        note("errors.unavailable", after.isdecimal(), "Retry-After in whole seconds", after)
     leaked = [secret for secret in secrets if len(secret) >= SHORTEST_SECRET and secret in reply.exchange.raw]
     note("errors.no-secrets", not leaked, "no key and no password in the answer", "one is in it")
     _limits(reply, key, note)

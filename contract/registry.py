@@ -114,5 +114,6 @@ NOT_OBSERVABLE: Final = {
     "quota.keys": "keys are made on the vendor's web page, not through the API",
     "rate.tier-at-window": "a tier cannot be changed through the API",
     "errors.server-error": "a failure of the service cannot be asked for; where one happens its answer is looked at",
+    "errors.unavailable": "nobody can take the store away through the API; where it is away the answer is looked at",
 }
 """Clauses no call from outside can decide, and why."""

@@ -158,5 +158,17 @@ class StoreUnavailable(UpsimError):
         super().__init__(f"The store does not answer, nothing was acknowledged: {detail}. Try again shortly.")
 
 
+class CountingUnavailable(StoreUnavailable):
+    """The storage that counts requests does not answer; the request was not looked at any further."""
+
+    def __init__(self, detail: str) -> None:
+        self.detail = detail
+        UpsimError.__init__(
+            self,
+            f"Requests cannot be counted, so none is answered, and nothing was done: the limits storage does not"
+            f" answer ({detail}). Try again shortly.",
+        )
+
+
 class ConfigError(UpsimError):
     """A setting that cannot be used; said in one line at start."""

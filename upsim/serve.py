@@ -24,6 +24,7 @@ from flask import Flask, Request
 from upsim import fixture
 from upsim.api import app as api
 from upsim.api.admission import client_address
+from upsim.api.counting import Outside
 from upsim.clock import Clock, SystemClock
 from upsim.config import Config
 from upsim.control import app as control
@@ -77,6 +78,7 @@ class Server:
         self.config = config
         beginning = fixture.load(config.fixture)
         self._store = open_store(config.store, summands)
+        self._outside: Outside | None = None
         try:
             wall = wall or SystemClock()
             self._pools = Pools(config, self._store, wall)
@@ -92,7 +94,9 @@ class Server:
             if config.sandbox:
                 visits = Sandbox(self.universe, config.sandbox_worlds, config.sandbox_minutes)
                 visits.install(self.app)  # before the API: it sees each call first
-            api.install(self.app, self.universe, config)
+            if config.limits_storage:
+                self._outside = Outside(config.limits_storage)
+            api.install(self.app, self.universe, config, self._outside)
             controls = Controls(
                 self.admin_token,
                 behaviour_summaries,
@@ -105,7 +109,7 @@ class Server:
             control.install(self.app, self.universe, controls)
             dashboard.install(self.app)
         except BaseException:
-            self._store.close()
+            self._release()
             raise
         self.logins = () if config.sandbox else self._logins(beginning)
         self.pool_ports: list[OpenPort] = []
@@ -168,6 +172,11 @@ class Server:
                 self._server.trigger.pull_trigger(self._hang_up)
                 self._thread.join()
         self._pools.close()
+        self._release()
+
+    def _release(self) -> None:
+        if self._outside is not None:
+            self._outside.close()
         self._store.close()
 
     def _hang_up(self) -> None:

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from upsim.errors import ConfigError, StoreUnavailable
+from upsim.reach import Away, Reach
 from upsim.store.sums import Summing, no_sums
 
 if TYPE_CHECKING:
@@ -23,10 +24,13 @@ Doc = dict[str, Any]
 """A document as the driver takes and gives it."""
 
 SELECTION_TIMEOUT_MS = 5_000
-"""How long to look for a server that can take the call."""
+"""How long to look for a server that can take the call, and for one that lets us in."""
 
-SOCKET_TIMEOUT_MS = 30_000
-"""How long to wait for a server that took the call and says nothing."""
+SOCKET_TIMEOUT_MS = 20_000
+"""How long to wait for a server that took the call and says nothing. The driver then tries once on a new connection."""
+
+INDEXES_TIMEOUT_S = 600
+"""How long the first start on a database that is full already may take to make the indexes."""
 
 BATCH = 1_000
 """How many names or documents go over the wire at once."""
@@ -68,7 +72,8 @@ class Link:
         lock: AbstractContextManager[object],
         duplicate: type[Exception],
         bulk: type[Exception],
-        unreachable: tuple[type[Exception], ...],
+        lost: tuple[type[Exception], ...],
+        unconfirmed: tuple[type[Exception], ...],
         refused: tuple[type[Exception], ...],
         light: WriteConcern | None,
         update_one: type[UpdateOne] | None,
@@ -78,14 +83,17 @@ class Link:
         Args:
             lock: held during each step; it must bear being entered again by its holder.
             duplicate, bulk: raised where a unique value is there already, for one document and for many.
-            unreachable: raised where the server was not reached, or did not confirm.
+            lost: raised where the server was not reached, or ceased to answer.
+            unconfirmed: raised where it answers, but not that all is done.
             refused: raised where the server refused; some of these mean that it has no room.
             light: how counters are written.
             update_one: one update among many that go over the wire together; None where the lock makes a step atomic.
         """
         self._client = client
         self._lock = lock
-        self._unreachable = unreachable
+        self._lost = lost
+        self._unconfirmed = unconfirmed
+        self._reach = Reach()
         self._refused = refused
         self._bulk = bulk
         self._light = light
@@ -130,22 +138,43 @@ class Link:
         """Close the sockets."""
         self._client.close()
 
+    def patience(self) -> AbstractContextManager[object]:
+        """Around what may take as long as it takes, since nobody waits for an answer."""
+        if self._update_one is None:
+            return nullcontext()
+        from pymongo import timeout
+
+        return timeout(INDEXES_TIMEOUT_S)
+
     @contextmanager
     def step(self) -> Iterator[None]:
         """Around one method of the store.
 
         Raises:
-            StoreUnavailable: the server was not reached, or has no room.
+            StoreUnavailable: the server was not reached, did not confirm, or has no room.
         """
         with self._lock:
             try:
+                self._reach.check()
+            except Away as away:
+                raise StoreUnavailable(str(away)) from away
+            try:
                 yield
-            except self._unreachable as error:
+            except self._lost as error:
+                self._reach.lost(_first_line(error))
+                raise StoreUnavailable(_first_line(error)) from error
+            except self._unconfirmed as error:
+                self._reach.found()
                 raise StoreUnavailable(_first_line(error)) from error
             except self._refused as error:
-                if getattr(error, "code", None) not in _NO_ROOM:
+                self._reach.found()
+                if getattr(error, "code", None) not in _NO_ROOM and not _is_unconfirmed(error):
                     raise
                 raise StoreUnavailable(_first_line(error)) from error
+            except BaseException:
+                self._reach.found()
+                raise
+            self._reach.found()
 
     @contextmanager
     def unique(self, taken: Callable[[], Exception]) -> Iterator[None]:
@@ -219,7 +248,7 @@ def open_link(url: str) -> Link:
     """
     link = _mock_link() if url.partition(":")[0] == "mongomock" else _server_link(url)
     try:
-        with link.step():
+        with link.step(), link.patience():
             link.create_indexes()
     except StoreUnavailable as error:
         link.close()
@@ -236,7 +265,8 @@ def _mock_link() -> Link:
         lock=threading.RLock(),
         duplicate=mongomock.DuplicateKeyError,
         bulk=mongomock.OperationFailure,
-        unreachable=(),
+        lost=(),
+        unconfirmed=(),
         refused=(),
         light=None,
         # mongomock 4.3 does not know the arguments that pymongo's own bulk operations hand it.
@@ -252,10 +282,16 @@ def _server_link(url: str) -> Link:
         parts = parse_uri(url)
         if not parts["database"]:
             raise ConfigError("store: mongodb: needs the name of a database, as in mongodb://localhost:27017/upsim.")
+        _check_concerns(parts["options"])
         # What the URL says itself goes before what we would choose.
         chosen: Doc = {
             "serverSelectionTimeoutMS": SELECTION_TIMEOUT_MS,
+            "connectTimeoutMS": SELECTION_TIMEOUT_MS,
             "socketTimeoutMS": SOCKET_TIMEOUT_MS,
+            "retryWrites": True,
+            "retryReads": True,
+            "readPreference": "primary",
+            "readConcernLevel": "local",
             "appname": "upsim",
         }
         named = {name.lower() for name in parts["options"]}
@@ -277,16 +313,36 @@ def _server_link(url: str) -> Link:
         lock=nullcontext(),
         duplicate=errors.DuplicateKeyError,
         bulk=errors.BulkWriteError,
-        unreachable=(
-            errors.ConnectionFailure,
-            errors.WriteConcernError,
-            errors.ExecutionTimeout,
-            errors.DocumentTooLarge,
-        ),
+        lost=(errors.ConnectionFailure,),
+        unconfirmed=(errors.WriteConcernError, errors.ExecutionTimeout, errors.DocumentTooLarge),
         refused=(errors.OperationFailure,),
         light=WriteConcern(w=1) if concern else None,
         update_one=UpdateOne,
     )
+
+
+def _check_concerns(options: Mapping[str, Any]) -> None:
+    """Refuse what would break a promise: what was acknowledged is kept, and read by the next call.
+
+    Raises:
+        ConfigError: the URL asks for it.
+    """
+    given = {name.lower(): value for name, value in options.items()}
+    if given.get("w") == 0:
+        raise ConfigError(
+            "store: the MongoDB URL says w=0: then no write is confirmed. Use w=1 or more, or leave it out."
+        )
+    if str(given.get("readpreference", "primary")).lower() != "primary":
+        raise ConfigError(
+            "store: the MongoDB URL says readPreference: a call has to see what the one before it wrote, which only the"
+            " primary promises. Leave it out."
+        )
+
+
+def _is_unconfirmed(error: Exception) -> bool:
+    """Whether many writes were made, but not confirmed by as many servers as was asked."""
+    details = getattr(error, "details", None) or {}
+    return bool(details.get("writeConcernErrors")) and not details.get("writeErrors")
 
 
 def _rewrite(collection: Collection[Doc], within: Doc, fields_of: Mapping[str, Doc]) -> None:
@@ -308,5 +364,7 @@ def batches(items: Iterable[_Item]) -> Iterator[list[_Item]]:
 
 
 def _first_line(error: Exception) -> str:
-    """What went wrong, without the driver's description of every server it knows."""
-    return str(error).split(", Timeout:", 1)[0].split(", full error:", 1)[0]
+    """What went wrong, without the driver's description of every server it knows and of its settings."""
+    return (
+        str(error).split(", Timeout:", 1)[0].split(", full error:", 1)[0].replace("\n", " ").split(" (configured", 1)[0]
+    )
