@@ -104,14 +104,17 @@ def _announce(server: Server, url: str) -> None:
         lines.append(f"  {login.key:{width}}  a {login.tier} account's key ({_scopes(login.scopes)})")
     if server.admin_token is not None and server.config.admin_token is None:
         lines.append(f"  {server.admin_token}  the control plane's admin token, shown only here")
+    if server.authority is not None:
+        lines += ["", f"Its throw-away authority, gone when it ends: {server.authority}"]
+    curl = "curl" if server.authority is None else f"curl --cacert {server.authority}"
     if server.logins:
         key = server.logins[0].key
         lines += [
             "",
             "Try:",
-            f"  curl -H 'X-API-Key: {key}' {url}/v1/overview",
-            f"  curl -H 'X-API-Key: {key}' '{url}/v1/workers?limit=2'",
-            f"  curl -H 'X-API-Key: {key}' '{url}/v1/workers/hashrate?algorithm=randomx&timeRange=1h'",
+            f"  {curl} -H 'X-API-Key: {key}' {url}/v1/overview",
+            f"  {curl} -H 'X-API-Key: {key}' '{url}/v1/workers?limit=2'",
+            f"  {curl} -H 'X-API-Key: {key}' '{url}/v1/workers/hashrate?algorithm=randomx&timeRange=1h'",
         ]
     if server.pool_ports:
         lines += ["", "Pools for miners, any user and password:"]

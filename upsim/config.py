@@ -124,6 +124,16 @@ class Config:
     admin_token: str | None = _setting(
         None, "TOKEN", _text, "What the control plane asks for; beyond loopback one is made where none is given."
     )
+    tls: bool = _setting(
+        False,
+        "on|off",
+        _switch,
+        "on: speak HTTPS alone, with a throw-away authority that banner and ready file name.",
+    )
+    tls_cert: Path | None = _setting(
+        None, "PATH", _path, "Speak HTTPS alone, with this certificate, and those behind it in its file. PEM."
+    )
+    tls_key: Path | None = _setting(None, "PATH", _path, "The private key of tls-cert. PEM, without a pass phrase.")
     sandbox: bool = _setting(
         False,
         "on|off",

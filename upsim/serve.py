@@ -17,7 +17,8 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Request
 
@@ -44,6 +45,9 @@ from upsim.store.factory import open_store
 from upsim.web.app import create_app
 from upsim.world import PoolTester, Universe
 
+if TYPE_CHECKING:
+    from upsim.tls.serving import ServerTls
+
 
 @dataclass(frozen=True, slots=True)
 class Login:
@@ -61,6 +65,7 @@ class Server:
     Attributes:
         app: the WSGI application.
         logins: the fixture's keys that open the default world, without those that have a fixed outcome.
+        authority: once it listens with TLS of its own, the certificate that clients have to trust.
     """
 
     def __init__(self, config: Config, wall: Clock | None = None, test_pool: PoolTester | None = None) -> None:
@@ -113,6 +118,8 @@ class Server:
             raise
         self.logins = () if config.sandbox else self._logins(beginning)
         self.pool_ports: list[OpenPort] = []
+        self.authority: Path | None = None
+        self._tls: ServerTls | None = None
         self._server: Any = None
         self._thread: threading.Thread | None = None
 
@@ -136,9 +143,16 @@ class Server:
             ) from error
         # "Task queue depth is 3" is no news to anybody.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+        try:
+            self._tls = _tls_of(config, self.universe.wall)
+        except ConfigError:
+            taken.close()
+            raise
+        scheme = "http" if self._tls is None else "https"
         self._server = create_server(
             self.app,
             sockets=[taken],
+            url_scheme=scheme,
             threads=config.threads,
             ident="upsim",
             clear_untrusted_proxy_headers=False,  # admission decides whom to believe
@@ -149,9 +163,13 @@ class Server:
             log_socket_errors=False,  # clients that went away, and faults that drop connections
         )
         self._server.channel_class = Channel
+        if self._tls is not None:
+            self.authority = self._tls.authority
+            self._server.accept = self._tls.accepting(self._server.accept)
+            self._server.adj.socket_options = []  # they are TCP's; what it is given now is another kind of socket
         self.pool_ports = self._pools.open_ports(DEFAULT, config.seed)
         host, port = taken.getsockname()[:2]
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
     def run(self) -> None:
         """Answer requests until interrupted; then those under way are finished."""
@@ -171,6 +189,8 @@ class Server:
             else:  # sockets are closed by the thread that waits for them, which ends when none is left
                 self._server.trigger.pull_trigger(self._hang_up)
                 self._thread.join()
+        if self._tls is not None:
+            self._tls.close()
         self._pools.close()
         self._release()
 
@@ -227,6 +247,7 @@ def _write_ready_file(server: Server, url: str) -> None:
     assert path is not None  # noqa: S101 - asked for by the caller
     content = {
         "url": url,
+        "ca": None if server.authority is None else str(server.authority),
         "pid": os.getpid(),
         "admin_token": server.admin_token,
         "accounts": [
@@ -239,6 +260,38 @@ def _write_ready_file(server: Server, url: str) -> None:
         write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
     except OSError as error:
         raise ConfigError(f"ready-file: cannot write {path}: {error.strerror or error}.") from error
+
+
+def _tls_of(config: Config, wall: Clock) -> ServerTls | None:
+    if not (config.tls or config.tls_cert or config.tls_key):
+        return None
+    # Here and not above: a server without TLS needs none of it.
+    from upsim.intercept.hosts import SERVICE
+    from upsim.tls.serving import ServerTls
+
+    if config.tls_cert is None and config.tls_key is None:
+        own = [config.host] if config.host and not _is_any(config.host) else []
+        machine = socket.gethostname()
+        names = dict.fromkeys(
+            [*own, "localhost", "127.0.0.1", "::1", *([machine] if machine.isascii() else []), SERVICE]
+        )
+        return ServerTls.with_throw_away_authority([*names], wall.now())
+    if config.tls_cert is None or config.tls_key is None:
+        raise ConfigError("tls-cert, tls-key: give both: neither a certificate nor a key is of use alone.")
+    try:
+        return ServerTls.with_certificate(config.tls_cert, config.tls_key)
+    except OSError as error:
+        problem = error.strerror if error.filename is None and error.strerror else str(error)
+        raise ConfigError(
+            f"tls-cert, tls-key: {config.tls_cert} and {config.tls_key} cannot be used: {problem}."
+        ) from error
+
+
+def _is_any(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
 
 
 def _bound(host: str, port: int) -> socket.socket:

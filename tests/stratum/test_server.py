@@ -17,7 +17,7 @@ from upsim.clock import ClockState, Instant
 from upsim.stratum.pool import SimulatedPool
 from upsim.stratum.ports import PoolServer
 from upsim.stratum.server import MAX_UNREAD_BYTES
-from upsim.stratum.tls import throw_away_context, unverified_context
+from upsim.tls.certificates import throw_away_context, unverified_context
 
 from .conftest import NOON
 

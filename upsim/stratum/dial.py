@@ -13,8 +13,8 @@ import threading
 import time
 from typing import Final, TypeAlias
 
-from upsim.stratum.tls import unverified_context
 from upsim.stratum.wire import LineBuffer, NotStratum
+from upsim.tls.certificates import unverified_context
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 

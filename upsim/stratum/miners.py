@@ -19,8 +19,8 @@ from typing import Final
 from upsim.algorithms import ALGORITHMS, Algorithm
 from upsim.stratum.dialects import speech_of
 from upsim.stratum.peer import Ask, Credentials, MinerSession, Unexpected, Work, error_text
-from upsim.stratum.tls import unverified_context
 from upsim.stratum.wire import Json, LineBuffer, LineTooLong, NotStratum, decode, encode
+from upsim.tls.certificates import unverified_context
 
 HASHES_PER_SHARE: Final = 64
 """Most hashes spent on one share: a laptop does them in a tenth of a millisecond, and no pool pays for them."""

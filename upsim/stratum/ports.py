@@ -5,75 +5,20 @@ For `upsim pool`, and for `upsim serve` to open ports for its pools. Starts and 
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import ssl
-import threading
-from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from collections.abc import Callable
 from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Final
 
 from upsim.clock import Clock, SystemClock
+from upsim.loop import Answer, LoopThread
 from upsim.stratum.behaviours import behaviour_for, behaviour_named
 from upsim.stratum.pool import SimulatedPool
 from upsim.stratum.server import Connection, Host, Route
-from upsim.stratum.tls import throw_away_context
+from upsim.tls.certificates import throw_away_context
 
 _BACKLOG: Final = 4_096
-Answer = TypeVar("Answer")
-
-
-class LoopThread:
-    """An asyncio loop in a daemon thread, with hosts that accept on listening sockets."""
-
-    def __init__(self, name: str) -> None:
-        # The selector loop on every system: plain and TLS are told apart by a look at a socket's first byte.
-        self._loop = asyncio.SelectorEventLoop()
-        self._tasks: list[Future[None]] = []
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        try:
-            self._loop.run_forever()
-        finally:
-            self._loop.close()
-
-    def serve(self, host: Host, listener: socket.socket) -> None:
-        """Accept on a listener until stopped."""
-        self._tasks.append(asyncio.run_coroutine_threadsafe(host.serve(listener), self._loop))
-
-    def ask(self, question: Callable[[], Answer]) -> Answer:
-        """Run something quick within the loop, and give back what it says."""
-        done: Future[Answer] = Future()
-
-        def run() -> None:
-            try:
-                done.set_result(question())
-            except Exception as problem:
-                done.set_exception(problem)
-
-        self._loop.call_soon_threadsafe(run)
-        return done.result()
-
-    def run(self, work: Coroutine[Any, Any, Answer]) -> Answer:
-        """Run a coroutine within the loop, and give back what it returns."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
-    def stop(self) -> None:
-        """Close every connection and wait for the thread."""
-        self.run(self._wind_up())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-
-    async def _wind_up(self) -> None:
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-        await asyncio.sleep(0)
 
 
 class PoolServer:
@@ -128,7 +73,7 @@ class PoolServer:
         host = Host(route, self._secure, self._pace)
         self._listeners.append(listener)
         self._hosts.append(host)
-        self._thread.serve(host, listener)
+        self._thread.start(host.serve(listener))
         opened: int = listener.getsockname()[1]
         return opened
 

@@ -18,6 +18,7 @@ from functools import partial
 from typing import Final, cast
 
 from upsim.clock import Clock, Instant
+from upsim.loop import readable
 from upsim.stratum.behaviours import Behaviour, Cover, Reach
 from upsim.stratum.faults import Close, Flood, Pause, Send, Step
 from upsim.stratum.pool import Output, Seat, SimulatedPool
@@ -238,7 +239,7 @@ class Host:
 
     async def _accept(self, listener: socket.socket) -> None:
         """Take in who is waiting. Not by the loop's sock_accept: cancelled at the wrong moment, it loses a socket."""
-        await _readable(listener)
+        await readable(listener)
         for _ in range(_SLICE):
             try:
                 accepted, peer = listener.accept()
@@ -289,7 +290,7 @@ class Host:
         if cover is Cover.PLAIN:
             return None
         async with asyncio.timeout(FIRST_BYTE_S):
-            await _readable(accepted)
+            await readable(accepted)
         first = accepted.recv(1, socket.MSG_PEEK)
         if first and first[0] == _TLS_HELLO:
             return self._secure()
@@ -308,18 +309,3 @@ async def _unreachable(accepted: socket.socket, reach: Reach) -> None:
 
 def _reset_on_close(raw: socket.socket) -> None:
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-
-async def _readable(accepted: socket.socket) -> None:
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
-
-    def awake() -> None:
-        if not ready.done():
-            ready.set_result(None)
-
-    loop.add_reader(accepted, awake)
-    try:
-        await ready
-    finally:
-        loop.remove_reader(accepted)

@@ -16,14 +16,14 @@ from typing import Final, Literal, Protocol, TypeAlias
 
 from upsim.algorithms import ALGORITHMS
 from upsim.clock import Clock
+from upsim.loop import LoopThread
 from upsim.model import PoolTarget, PoolTest, WorldId
 from upsim.stratum.behaviours import TEST_SUFFIX, Behaviour, Cover, Reach, behaviour_for, behaviour_named
 from upsim.stratum.dial import CannotConnect, connect, loopback, permitted, resolve
 from upsim.stratum.pool import SimulatedPool, seed_of
-from upsim.stratum.ports import LoopThread
 from upsim.stratum.server import Host, Route
 from upsim.stratum.tester import PoolTester
-from upsim.stratum.tls import throw_away_context
+from upsim.tls.certificates import throw_away_context
 
 _certificate: Final = cache(throw_away_context)
 """The certificate of all simulated pools of this process, made when the first test needs it."""
@@ -238,7 +238,7 @@ class _Running:
         self._listener = socket.create_server((_HOME, 0), backlog=1024)
         self.port: int = self._listener.getsockname()[1]
         self._thread = LoopThread("upsim-pools")
-        self._thread.serve(Host(self._route, _certificate, pace), self._listener)
+        self._thread.start(Host(self._route, _certificate, pace).serve(self._listener))
 
     def _route(self, peer: tuple[str, int]) -> Route | None:
         return self.routes.pop(peer[1], None)
