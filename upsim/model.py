@@ -280,13 +280,23 @@ class JournalEntry:
     error: str | None = None
 
 
+Version = NewType("Version", str)
+"""Which of all states that worlds of a store ever had: no two have the same."""
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who a key belongs to, and where."""
+    """Who a key belongs to, and where.
+
+    Attributes:
+        version: of the world's record and content, those of every account; None while it is being changed, so that
+            nothing can be said of it twice.
+    """
 
     world: WorldRecord
     account: Account
     key: ApiKey
+    version: Version | None = field(default=None, compare=False)
 
 
 Item = TypeVar("Item")
@@ -320,6 +330,7 @@ __all__ = [
     "Stage",
     "StageResult",
     "Tier",
+    "Version",
     "Worker",
     "WorldId",
     "WorldRecord",

@@ -233,7 +233,12 @@ class Store(Protocol):
     # Accounts and keys
 
     def find_caller(self, digest: str) -> Caller | None:
-        """Whose key has this digest, whatever its state; None if nobody's. One look-up: every request makes it."""
+        """Whose key has this digest, whatever its state; None if nobody's. One look-up: every request makes it.
+
+        It brings the version of the world: what is read afterwards is of that version or of a later one, and as long
+        as the version stays, it stays the same. Every method that changes a world's record or content renews it, those
+        under "Counting" and "The journal" do not.
+        """
 
     def list_accounts(self, world: WorldId) -> list[Account]:
         """The world's accounts."""

@@ -13,6 +13,8 @@ several, by the order in which it does:
 * `workers`: one document each. A deleted profile leaves a forward in the holdings, in the same change: from then on its
   workers are read as being on the target, whatever their own documents say, until those have followed.
 * `sums`: what an account's workers add up to: a copy, good for one version of them.
+* A world's version stands in its document: each change of its content first marks the world as changing there, and
+  afterwards takes the mark away and leaves a new version.
 * `hits`, `numbers`, `journal` with `journal_ends`: counters, changed by one operation, and what they number.
 
 Writes are acknowledged by a majority, from the journal, unless the URL says otherwise; those of hits and of upsim's own
@@ -27,6 +29,8 @@ What one server without transactions cannot do here, plainly:
 * A reader that is overtaken by two resets of its world may find nothing where it looks.
 * A process that dies while it creates, copies or deletes a world leaves documents that no world points to. Nobody sees
   them; they take room until the database is dropped.
+* A process that dies while it changes a world leaves its mark: until the world is reset or restored it has no version,
+  and nothing that was read of it is used twice. That is slower, and as right.
 * An account's pools and profiles together have to fit into one document of 16 MB: about 30,000.
 * Where the server is lost between a write and its answer (StoreUnavailable), that write may have happened.
 """

@@ -10,7 +10,7 @@ from upsim.errors import NotFound, ProfileHasWorkers
 from upsim.model import Health, HealthStatus, ObjectId, Page, Pool, Profile, WorldId
 from upsim.store.base import Moved, PoolChanges, PoolCounts, ProfileChanges, Span
 from upsim.store.mongo.holdings import Forward, Holdings, in_order, on_profile, read_forwards
-from upsim.store.mongo.link import Doc, Linked, step
+from upsim.store.mongo.link import Doc, Linked, change, step
 from upsim.store.mongo.values import health_doc, read_pool, read_profile
 
 FORWARDS_KEPT = 256
@@ -73,17 +73,17 @@ class Catalogue(Linked):
         held = [doc for doc in found["profiles"].items() if pool_id in doc[1]["pool_ids"]] if found else []
         return [doc["name"] for _, doc in sorted(held, key=lambda item: (item[1]["created_at"], item[0]))]
 
-    @step
+    @change
     def add_pool(self, world: WorldId, pool: Pool, at_most: int | None, first_profile: Profile) -> ObjectId | None:
         return self._change(world, pool.account_id, lambda _, holdings: holdings.add_pool(pool, at_most, first_profile))
 
-    @step
+    @change
     def update_pool(
         self, world: WorldId, account_id: ObjectId, pool_id: ObjectId, changes: PoolChanges, at_most: int | None
     ) -> Pool:
         return self._change(world, account_id, lambda _, holdings: holdings.update_pool(pool_id, changes, at_most))
 
-    @step
+    @change
     def record_test(
         self, world: WorldId, pool_id: ObjectId, at: Instant, latency_ms: int | None, error: str | None
     ) -> Pool | None:
@@ -106,7 +106,7 @@ class Catalogue(Linked):
         )
         return read_pool(found["account_id"], pool_id, changed["pools"][pool_id]) if changed else None
 
-    @step
+    @change
     def delete_pool(self, world: WorldId, account_id: ObjectId, pool_id: ObjectId) -> None:
         self._change(world, account_id, lambda _, holdings: holdings.delete_pool(pool_id))
 
@@ -145,11 +145,11 @@ class Catalogue(Linked):
             return None
         return read_profile(account_id, profile_id, kept["profiles"][profile_id], kept["defaults"])
 
-    @step
+    @change
     def add_profile(self, world: WorldId, profile: Profile, at_most: int | None) -> Profile:
         return self._change(world, profile.account_id, lambda _, holdings: holdings.add_profile(profile, at_most))
 
-    @step
+    @change
     def update_profile(
         self,
         world: WorldId,
@@ -172,7 +172,7 @@ class Catalogue(Linked):
 
         return self._change(world, account_id, decide)
 
-    @step
+    @change
     def delete_profile(self, world: WorldId, account_id: ObjectId, profile_id: ObjectId, at: Instant) -> Moved:
         def decide(content: str | None, holdings: Holdings) -> tuple[Doc, Forward]:
             forward = holdings.delete_profile(profile_id, at)
@@ -187,7 +187,7 @@ class Catalogue(Linked):
         self._forget_oldest(world, account_id)
         return Moved(moved, forward.target)
 
-    @step
+    @change
     def set_default_profile(self, world: WorldId, account_id: ObjectId, profile_id: ObjectId) -> Profile:
         return self._change(world, account_id, lambda _, holdings: holdings.set_default(profile_id))
 

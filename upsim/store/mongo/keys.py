@@ -7,8 +7,8 @@ from upsim.errors import AlreadyExists, NotFound, QuotaExceeded
 from upsim.model import Account, ApiKey, Caller, ObjectId, Tier, WorldId
 from upsim.store.base import DIGEST_LENGTH
 from upsim.store.mongo.holdings import in_order
-from upsim.store.mongo.link import Doc, Linked, step
-from upsim.store.mongo.values import account_doc, key_doc, read_account, read_key, read_world
+from upsim.store.mongo.link import Doc, Linked, change, step
+from upsim.store.mongo.values import account_doc, key_doc, read_account, read_key, read_world, version_of
 
 
 class Keys(Linked):
@@ -22,14 +22,14 @@ class Keys(Linked):
         found = self._accounts.find({"content": token}).sort([("created_at", 1), ("id", 1)])
         return [read_account(doc) for doc in found]
 
-    @step
+    @change
     def add_account(self, world: WorldId, account: Account) -> None:
         token = self._content_of(world)
         if token is None:
             raise NotFound("World", world)
         self._put_account(token, account)
 
-    @step
+    @change
     def set_tier(self, world: WorldId, account_id: ObjectId, tier: Tier, at: Instant, window_start: Instant) -> bool:
         named = {"_id": f"{self._content_of(world)}/{account_id}"}
         while True:
@@ -62,7 +62,9 @@ class Keys(Linked):
         account = self._accounts.find_one({"_id": f"{world['content']}/{key['account_id']}"})
         if account is None:
             return None
-        return Caller(read_world(world["record"]), read_account(account), read_key(claim["key_id"], key))
+        return Caller(
+            read_world(world["record"]), read_account(account), read_key(claim["key_id"], key), version_of(world)
+        )
 
     @step
     def list_keys(self, world: WorldId, account_id: ObjectId | None = None) -> list[ApiKey]:

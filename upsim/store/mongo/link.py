@@ -6,6 +6,7 @@ ConfigError. mongomock is not safe for threads, so there each step runs behind o
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -13,6 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from upsim.errors import ConfigError, StoreUnavailable
+from upsim.model import WorldId
 from upsim.reach import Away, Reach
 from upsim.store.sums import Summing, no_sums
 
@@ -91,7 +93,7 @@ class Link:
         """
         self._client = client
         self._lock = lock
-        self._lost = lost
+        self.lost = lost
         self._unconfirmed = unconfirmed
         self._reach = Reach()
         self._refused = refused
@@ -160,7 +162,7 @@ class Link:
                 raise StoreUnavailable(str(away)) from away
             try:
                 yield
-            except self._lost as error:
+            except self.lost as error:
                 self._reach.lost(_first_line(error))
                 raise StoreUnavailable(_first_line(error)) from error
             except self._unconfirmed as error:
@@ -202,7 +204,9 @@ class Linked:
         self.url = url
         self._summing = summing
         self._link = open_link(url)
+        self._lost_marks: dict[str, list[str]] = {}
         self._worlds = self._link.collection("worlds")
+        self._worlds_light = self._link.collection("worlds", light=True)
         self._digests = self._link.collection("digests")
         self._accounts = self._link.collection("accounts")
         self._holdings = self._link.collection("holdings")
@@ -222,6 +226,34 @@ class Linked:
         found = self._worlds.find_one({"_id": world}, {"content": 1})
         return found["content"] if found else None
 
+    @contextmanager
+    def _changing(self, world: WorldId) -> Iterator[None]:
+        """Around any change of a world's content: it has no version meanwhile, and another one afterwards.
+
+        Where the server is lost in between, the world stays without, until this process changes it again or until its
+        content is replaced: everything is then asked of the store each time.
+        """
+        mark = secrets.token_hex(8)
+        marks = [mark, *self._lost_marks.pop(world, ())]
+        reached = False
+        try:
+            self._worlds.update_one({"_id": world}, {"$set": {f"changing.{mark}": True}})
+            reached = True
+            yield
+        except self._link.lost:
+            reached = False
+            raise
+        finally:
+            try:
+                if reached:
+                    gone = {f"changing.{one}": "" for one in marks}
+                    # Lost, it costs time and no more: not worth waiting for a majority.
+                    self._worlds_light.update_one({"_id": world}, {"$set": {"state": mark}, "$unset": gone})
+                    marks = []
+            finally:
+                if marks:
+                    self._lost_marks.setdefault(world, []).extend(marks)
+
 
 _Self = TypeVar("_Self", bound=Linked)
 _Given = ParamSpec("_Given")
@@ -235,6 +267,19 @@ def step(method: Callable[Concatenate[_Self, _Given], _Result]) -> Callable[Conc
     def run(self: _Self, /, *args: _Given.args, **kwargs: _Given.kwargs) -> _Result:
         with self._link.step():
             return method(self, *args, **kwargs)
+
+    run.__name__, run.__doc__ = method.__name__, method.__doc__
+    return run
+
+
+def change(
+    method: Callable[Concatenate[_Self, WorldId, _Given], _Result],
+) -> Callable[Concatenate[_Self, WorldId, _Given], _Result]:
+    """Make a method one step that changes a world's content, and give the world a new version."""
+
+    def run(self: _Self, world: WorldId, /, *args: _Given.args, **kwargs: _Given.kwargs) -> _Result:
+        with self._link.step(), self._changing(world):
+            return method(self, world, *args, **kwargs)
 
     run.__name__, run.__doc__ = method.__name__, method.__doc__
     return run

@@ -19,6 +19,7 @@ from upsim.model import (
     Profile,
     Scope,
     Tier,
+    Version,
     Worker,
     WorldRecord,
 )
@@ -40,6 +41,11 @@ def read_world(text: str) -> WorldRecord:
     values = json.loads(text)
     values["clock"] = ClockState(**values["clock"])
     return WorldRecord(**values)
+
+
+def version_of(doc: Doc) -> Version | None:
+    """Of which version a world's document is: its own, and that of its content; None where somebody changes that."""
+    return None if doc.get("changing") else Version(f"{doc['content']}/{doc['version']}/{doc.get('state', '')}")
 
 
 def account_doc(content: str, account: Account) -> Doc:

@@ -12,7 +12,7 @@ from upsim.errors import AlreadyExists, NotFound
 from upsim.model import ObjectId, Page, Worker, WorldId
 from upsim.store.base import Span, WorkerFilter, check_assignable
 from upsim.store.mongo.holdings import Forward, Holdings, on_profile, read_forwards, settled
-from upsim.store.mongo.link import Doc, batches, step
+from upsim.store.mongo.link import Doc, batches, change, step
 from upsim.store.mongo.sums import KeptSums
 from upsim.store.mongo.values import read_worker, worker_doc
 
@@ -63,7 +63,7 @@ class Workers(KeptSums):
         doc = self._workers.find_one({"_id": f"{content}/{worker_id}", "account_id": account_id})
         return settled(read_worker(doc), self._forwards(content, account_id)) if doc else None
 
-    @step
+    @change
     def add_workers(self, world: WorldId, workers: Iterable[Worker]) -> None:
         content = self._content_of(world)
         known: dict[ObjectId, Holdings] = {}
@@ -88,7 +88,7 @@ class Workers(KeptSums):
         for account_id in known:
             self._holdings.update_one({"_id": f"{content}/{account_id}"}, {"$inc": {"version": 1}})
 
-    @step
+    @change
     def assign_workers(
         self,
         world: WorldId,
@@ -132,7 +132,7 @@ class Workers(KeptSums):
         )
         self._link.set_named(self._workers, moved, {**mine, "profile_id": profile_id}, {"profile_id": target})
 
-    @step
+    @change
     def change_workers(
         self,
         world: WorldId,

@@ -176,7 +176,8 @@ class Worlds(Keys, KeptSums):
             else:
                 kept = self._kept_keys(world, found["life"], keys)
             kept |= self._kept_keys(world, found["life"], further)
-            fields: Doc = {"content": token, "previous": found["content"], "keys": kept}
+            # No mark counts any more that a process left behind which died while it changed what was there before.
+            fields: Doc = {"content": token, "previous": found["content"], "keys": kept, "changing": {}}
             if record is not None:
                 fields["record"] = world_text(record)
             if self._swap_world(found, fields):

@@ -25,7 +25,7 @@ class SQLiteStore(Worlds, Keys, Catalogue, Workers, Journal):
         """
         self.url = url
         self._summing = summing
-        self._engine = Engine(path)
+        self._engine = Engine(path, rows.RENEW)
         self._engine.create(rows.SCHEMA)
 
     def close(self) -> None:

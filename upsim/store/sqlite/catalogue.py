@@ -97,7 +97,7 @@ class Catalogue(Part):
             return find_holders(db, world, pool_id)
 
     def add_pool(self, world: WorldId, pool: Pool, at_most: int | None, first_profile: Profile) -> ObjectId | None:
-        with self._engine.write() as db:
+        with self._engine.write(world) as db:
             check_quota(db, world, pool.account_id, "pools", pool.algorithm, at_most)
             insert_pools(db, world, (pool,))
             if default_id(db, world, pool.account_id, pool.algorithm) is not None:
@@ -109,7 +109,7 @@ class Catalogue(Part):
     def update_pool(
         self, world: WorldId, account_id: ObjectId, pool_id: ObjectId, changes: PoolChanges, at_most: int | None
     ) -> Pool:
-        with self._engine.write() as db:
+        with self._engine.write(world) as db:
             pool = find_pool(db, world, account_id, pool_id)
             if pool is None:
                 raise NotFound("Pool", pool_id)
@@ -125,7 +125,7 @@ class Catalogue(Part):
     def record_test(
         self, world: WorldId, pool_id: ObjectId, at: Instant, latency_ms: int | None, error: str | None
     ) -> Pool | None:
-        with self._engine.write() as db:
+        with self._engine.write(world) as db:
             db.execute(
                 "UPDATE pools SET status = ?, last_checked_at = ?, last_error = ?, latency_ms = ?,"
                 " consecutive_failures = CASE WHEN ? THEN consecutive_failures + 1 ELSE 0 END"
@@ -138,7 +138,7 @@ class Catalogue(Part):
             return find_pool(db, world, None, pool_id)
 
     def delete_pool(self, world: WorldId, account_id: ObjectId, pool_id: ObjectId) -> None:
-        with self._engine.write() as db:
+        with self._engine.write(world) as db:
             if find_pool(db, world, account_id, pool_id) is None:
                 raise NotFound("Pool", pool_id)
             held_by = find_holders(db, world, pool_id)
@@ -175,7 +175,7 @@ class Catalogue(Part):
             return find_profile(db, world, account_id, profile_id) if profile_id else None
 
     def add_profile(self, world: WorldId, profile: Profile, at_most: int | None) -> Profile:
-        with self._engine.write() as db:
+        with self._engine.write(world) as db:
             check_pools(db, world, profile.account_id, profile.algorithm, profile.pool_ids)
             check_quota(db, world, profile.account_id, "profiles", profile.algorithm, at_most)
             insert_profiles(db, world, (profile,))
@@ -191,7 +191,7 @@ class Catalogue(Part):
         changes: ProfileChanges,
         at_most: int | None,
     ) -> Profile:
-        with self._engine.write() as db:
+        with self._engine.write(world) as db:
             profile = require_profile(db, world, account_id, profile_id)
             algorithm = changes.algorithm or profile.algorithm
             if changes.algorithm is not None and algorithm != profile.algorithm:
@@ -211,7 +211,7 @@ class Catalogue(Part):
             return require_profile(db, world, account_id, profile_id)
 
     def delete_profile(self, world: WorldId, account_id: ObjectId, profile_id: ObjectId, at: Instant) -> Moved:
-        with self._engine.write() as db:
+        with self._engine.write(world) as db:
             profile = require_profile(db, world, account_id, profile_id)
             if profile.is_default:
                 raise DefaultProfileKept(profile.name, "deleted")
@@ -226,7 +226,7 @@ class Catalogue(Part):
         return Moved(moved, target)
 
     def set_default_profile(self, world: WorldId, account_id: ObjectId, profile_id: ObjectId) -> Profile:
-        with self._engine.write() as db:
+        with self._engine.write(world) as db:
             profile = require_profile(db, world, account_id, profile_id)
             if not profile.is_default:
                 point_default(db, world, account_id, profile.algorithm, profile_id)

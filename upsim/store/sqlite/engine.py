@@ -22,13 +22,17 @@ BUSY_TIMEOUT_S = 15
 class Engine:
     """Hands out connections for reading, for writing and for tallying."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, renew: str) -> None:
         """Open the database: a file, or (None) one that lives in memory and dies with this object.
+
+        Args:
+            renew: a statement that notes of a world that it was changed.
 
         Raises:
             ConfigError: the file cannot be opened or is no database.
         """
         self._path = path
+        self._renew = renew
         self._lock = threading.RLock()
         self._idle: deque[sqlite3.Connection] = deque()
         self._idle_tally: deque[sqlite3.Connection] = deque()
@@ -59,7 +63,7 @@ class Engine:
             ConfigError: the file is no database, or not ours to write.
         """
         try:
-            with self.write() as connection:
+            with self._borrow(self._idle, "FULL") as connection, _transaction(connection):
                 for statement in schema.split(";"):
                     connection.execute(statement)
         except (sqlite3.Error, StoreUnavailable) as error:
@@ -84,18 +88,23 @@ class Engine:
                 yield connection
 
     @contextmanager
-    def write(self) -> Iterator[sqlite3.Connection]:
+    def write(self, world: str) -> Iterator[sqlite3.Connection]:
         """A transaction that no other writer can come between; on disk before this returns.
+
+        What it changes is the world's, and that it was changed is noted in the same transaction.
 
         Raises:
             StoreUnavailable: the database does not answer, is full or read-only; nothing was changed.
         """
         with self._borrow(self._idle, "FULL") as connection, _transaction(connection):
+            before = connection.total_changes
             yield connection
+            if connection.total_changes != before:
+                connection.execute(self._renew, (world,))
 
     @contextmanager
     def tally(self) -> Iterator[sqlite3.Connection]:
-        """A transaction for counters: as exact as `write`, but not worth waiting for the disk."""
+        """A transaction for counters, which are no world's content: exact, but not worth waiting for the disk."""
         with self._borrow(self._idle_tally, "OFF") as connection, _transaction(connection):
             yield connection
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from upsim.clock import Instant
 from upsim.errors import (
     QuotaExceeded,
@@ -12,6 +14,7 @@ from upsim.model import (
     Caller,
     ObjectId,
     Tier,
+    Version,
     WorldId,
 )
 from upsim.store.sqlite import rows
@@ -29,14 +32,12 @@ class Keys(Part):
         with self._engine.read() as db:
             row = db.execute(
                 f"SELECT w.doc, {rows.ACCOUNT},"  # noqa: S608
-                " k.id, k.account_id, k.digest, k.doc, k.created_at, k.revoked_at"
+                " k.id, k.account_id, k.digest, k.doc, k.created_at, k.revoked_at, v.version"
                 " FROM keys k JOIN accounts a ON a.world = k.world AND a.id = k.account_id"
-                " JOIN worlds w ON w.id = k.world WHERE k.digest = ?",
+                " JOIN worlds w ON w.id = k.world LEFT JOIN versions v ON v.world = k.world WHERE k.digest = ?",
                 (digest,),
             ).fetchone()
-        if row is None:
-            return None
-        return Caller(rows.read_world(row[0]), rows.read_account(row[1:7]), rows.read_key(row[7:]))
+        return _caller(row) if row else None
 
     def list_accounts(self, world: WorldId) -> list[Account]:
         with self._engine.read() as db:
@@ -47,11 +48,11 @@ class Keys(Part):
         return [rows.read_account(row) for row in found]
 
     def add_account(self, world: WorldId, account: Account) -> None:
-        with self._engine.write() as db:
+        with self._engine.write(world) as db:
             insert_accounts(db, world, (account,))
 
     def set_tier(self, world: WorldId, account_id: ObjectId, tier: Tier, at: Instant, window_start: Instant) -> bool:
-        with self._engine.write() as db:
+        with self._engine.write(world) as db:
             changed = db.execute(
                 "UPDATE accounts SET tier = ?, tier_changed_at = ?,"
                 " previous_tier = CASE WHEN tier_changed_at >= ? THEN previous_tier ELSE tier END"
@@ -70,7 +71,7 @@ class Keys(Part):
         return [rows.read_key(row) for row in found]
 
     def add_key(self, world: WorldId, key: ApiKey, at_most: int | None = None) -> None:
-        with self._engine.write() as db:
+        with self._engine.write(world) as db:
             if at_most is not None:
                 (held,) = db.execute(
                     "SELECT COUNT(*) FROM keys WHERE world = ? AND account_id = ? AND revoked_at IS NULL",
@@ -81,7 +82,7 @@ class Keys(Part):
             insert_keys(db, world, (key,))
 
     def revoke_key(self, world: WorldId, key_id: ObjectId, at: Instant) -> bool:
-        with self._engine.write() as db:
+        with self._engine.write(world) as db:
             changed = db.execute(
                 "UPDATE keys SET revoked_at = coalesce(revoked_at, ?) WHERE world = ? AND id = ?", (at, world, key_id)
             ).rowcount
@@ -114,3 +115,10 @@ class Keys(Part):
                 (world, name),
             ).fetchone()
         return int(value)
+
+
+@lru_cache(maxsize=1024)
+def _caller(row: rows.Row) -> Caller:
+    """The caller of a row, read once for as long as it stays the same: every request has one."""
+    version = None if row[13] is None else Version(str(row[13]))
+    return Caller(rows.read_world(row[0]), rows.read_account(row[1:7]), rows.read_key(row[7:13]), version)

@@ -85,6 +85,9 @@ CREATE TABLE IF NOT EXISTS hits (
 CREATE TABLE IF NOT EXISTS numbers (
     world TEXT, name TEXT, value INTEGER NOT NULL, PRIMARY KEY (world, name)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS versions (
+    world TEXT PRIMARY KEY, version INTEGER NOT NULL, life INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS journal (
     world TEXT, seq INTEGER, method TEXT NOT NULL, path TEXT NOT NULL, status INTEGER, account TEXT,
     decided TEXT NOT NULL, doc TEXT NOT NULL, PRIMARY KEY (world, seq)
@@ -106,8 +109,15 @@ COPIED: Final = {
 }
 """The tables that are a world's content, and their columns besides the world: what a copy of a world copies."""
 
-PASSING: Final = ("hits", "journal")
+PASSING: Final = ("hits", "journal", "versions")
 """The tables that tell what happened: never copied, forgotten at a reset."""
+
+RENEW: Final = (
+    "INSERT INTO versions (world, version, life) SELECT id, random(), random() FROM worlds WHERE id = ?"
+    " ON CONFLICT (world) DO UPDATE SET version = excluded.version"
+)
+"""Give a world a version that no state of any world ever had: chance, so that none is ever given again. Its life is
+that of its content as a whole, which a copy or a reset replaces."""
 
 ACCOUNT: Final = "a.id, a.name, a.tier, a.created_at, a.previous_tier, a.tier_changed_at"
 POOL: Final = (

@@ -73,7 +73,7 @@ class Workers(Part):
         return rows.read_worker(row) if row else None
 
     def add_workers(self, world: WorldId, workers: Iterable[Worker]) -> None:
-        with self._engine.write() as db:
+        with self._engine.write(world) as db:
             known: set[tuple[ObjectId, ObjectId]] = set()
 
             def checked() -> Iterator[Worker]:
@@ -95,7 +95,7 @@ class Workers(Part):
         worker_ids: Collection[ObjectId],
         change: Callable[[Worker], Worker],
     ) -> int:
-        with self._engine.write() as db:
+        with self._engine.write(world) as db:
             workers: list[Worker] = []
             for batch in batches(worker_ids):
                 found = db.execute(
@@ -127,7 +127,7 @@ class Workers(Part):
         profile_id: ObjectId,
         at: Instant,
     ) -> None:
-        with self._engine.write() as db:
+        with self._engine.write(world) as db:
             profile = require_profile(db, world, account_id, profile_id)
             algorithms: dict[ObjectId, str] = {}
             for batch in batches(worker_ids):

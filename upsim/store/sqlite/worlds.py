@@ -40,7 +40,7 @@ class Worlds(Part):
     """The part of the store that keeps them. See base.Store."""
 
     def create_world(self, record: WorldRecord, content: Content) -> None:
-        with self._engine.write() as db:
+        with self._engine.write(record.id) as db:
             try:
                 db.execute(
                     "INSERT INTO worlds (id, parent, created_at, doc) VALUES (?, ?, ?, ?)",
@@ -65,7 +65,7 @@ class Worlds(Part):
         return [rows.read_world(row[0]) for row in found]
 
     def change_world(self, world: WorldId, change: Callable[[WorldRecord], WorldRecord]) -> WorldRecord:
-        with self._engine.write() as db:
+        with self._engine.write(world) as db:
             row = db.execute("SELECT doc FROM worlds WHERE id = ?", (world,)).fetchone()
             if row is None:
                 raise NotFound("World", world)
@@ -74,7 +74,7 @@ class Worlds(Part):
         return changed
 
     def delete_world(self, world: WorldId) -> bool:
-        with self._engine.write() as db:
+        with self._engine.write(world) as db:
             copies = rows.object_ids(db.execute("SELECT id FROM worlds WHERE parent = ?", (world,)).fetchall())
             for member in (world, *copies):
                 delete_content(db, WorldId(member), EVERYTHING)
@@ -95,7 +95,7 @@ class Worlds(Part):
         new_keys: Sequence[ApiKey] = (),
         only_new: bool = False,
     ) -> None:
-        with self._engine.write() as db:
+        with self._engine.write(target) as db:
             if db.execute("SELECT 1 FROM worlds WHERE id = ?", (source,)).fetchone() is None:
                 raise NotFound("World", source)
             known = db.execute("SELECT 1 FROM worlds WHERE id = ?", (target,)).fetchone() is not None
