@@ -155,6 +155,7 @@ class StoreUnavailable(UpsimError):
     """The database does not answer; nothing was acknowledged."""
 
     def __init__(self, detail: str) -> None:
+        self.detail = detail
         super().__init__(f"The store does not answer, nothing was acknowledged: {detail}. Try again shortly.")
 
 
@@ -167,6 +168,17 @@ class CountingUnavailable(StoreUnavailable):
             self,
             f"Requests cannot be counted, so none is answered, and nothing was done: the limits storage does not"
             f" answer ({detail}). Try again shortly.",
+        )
+
+
+class StoreNotWritable(StoreUnavailable):
+    """The database takes no writes for now; what is in it can be read."""
+
+    def __init__(self, detail: str, until: str) -> None:
+        self.detail = detail
+        UpsimError.__init__(
+            self,
+            f"The store cannot be written, nothing was changed: {detail}. Reads go on; try again once {until}.",
         )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import threading
 import time
 from collections.abc import Mapping
 from typing import Final
@@ -18,6 +20,8 @@ from upsim.spec import API
 from upsim.web.errors import Unsupported
 from upsim.web.params import Input
 from upsim.world import Universe
+
+log = logging.getLogger(__name__)
 
 DECIDED: Final[Mapping[type[Exception], tuple[str, str | None]]] = {
     errors.MissingKey: ("key", "auth.key-required"),
@@ -51,7 +55,10 @@ def write(universe: Universe, response: Response) -> None:
     """Write the present call into the journal of its world; one that opened none, into the default world's."""
     world = g.get("world")
     if world is None:
-        record = universe.store.get_world(DEFAULT)
+        try:
+            record = universe.store.get_world(DEFAULT)
+        except errors.StoreUnavailable:
+            return  # neither can it be written
         if record is None:
             return
         world = universe.world(record)
@@ -75,7 +82,38 @@ def write(universe: Universe, response: Response) -> None:
         body=journal.masked(_sent()) if caller else None,
         error=journal.masked_text(str(g.error)) if "error" in g else None,
     )
-    journal.note(world, entry)
+    try:
+        journal.note(world, entry)
+    except errors.StoreUnavailable as error:  # what was done is done, and the answer says so
+        _untold.lost(str(error))
+    else:
+        _untold.over()
+
+
+class _Untold:
+    """The calls that no journal tells of, because it could not be written; said once when it begins and once after."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._calls = 0
+
+    def lost(self, why: str) -> None:
+        with self._lock:
+            self._calls += 1
+            first = self._calls == 1
+        if first:
+            log.warning("Calls are answered, and no journal tells of them. %s", why)
+
+    def over(self) -> None:
+        if not self._calls:
+            return
+        with self._lock:
+            calls, self._calls = self._calls, 0
+        if calls:
+            log.warning("The journal is written again; calls that it does not tell of: %d.", calls)
+
+
+_untold = _Untold()
 
 
 def _sent() -> Mapping[str, object] | None:

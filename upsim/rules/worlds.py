@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from upsim import fixture
 from upsim.clock import ClockState, Instant
-from upsim.errors import AlreadyExists, ConfigError, InvalidInput, NotFound
+from upsim.errors import AlreadyExists, ConfigError, InvalidInput, NotFound, StoreUnavailable
 from upsim.fixture import Fixture
 from upsim.ids import digest_of, hint_of, new_key, new_name
 from upsim.model import Account, ApiKey, Tier, WorldId, WorldRecord
@@ -105,7 +106,11 @@ class NewWorld:
 
 
 def open_default(universe: Universe, beginning: Fixture, seed: int) -> WorldRecord:
-    """The default world: as the store has it, or new from the fixture, with the fixture's own memorable keys."""
+    """The default world: as the store has it, or new from the fixture, with the fixture's own memorable keys.
+
+    Raises:
+        ConfigError: there is none in the store, and it takes no writes.
+    """
     known = universe.store.get_world(DEFAULT)
     if known is not None:
         return known
@@ -117,6 +122,10 @@ def open_default(universe: Universe, beginning: Fixture, seed: int) -> WorldReco
         universe.store.create_world(record, beginning.content)
     except AlreadyExists:  # another process on the same store was first
         return require_world(universe, DEFAULT).record
+    except StoreUnavailable as error:
+        raise ConfigError(
+            f"store: cannot write the default world into {universe.store.url}: {error.detail}."
+        ) from error
     return record
 
 
@@ -138,7 +147,8 @@ def list_worlds(universe: Universe) -> list[WorldRecord]:
     alive = []
     for record in universe.store.list_worlds():
         if is_over(record, wall):
-            universe.store.delete_world(record.id)
+            with suppress(StoreUnavailable):  # it is over all the same, and goes another time
+                universe.store.delete_world(record.id)
         else:
             alive.append(record)
     return alive

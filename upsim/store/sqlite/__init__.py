@@ -23,6 +23,7 @@ class SQLiteStore(Worlds, Keys, Catalogue, Workers, Journal):
         Raises:
             ConfigError: the file cannot be opened or is no database.
         """
+        super().__init__()
         self.url = url
         self._summing = summing
         self._engine = Engine(path, rows.RENEW)

@@ -2,6 +2,9 @@
 
 In memory, one connection behind a lock is the database. On a file, each statement in flight borrows a connection of its
 own, so that readers go on beside a writer (WAL), in this process and in others.
+
+A disk that is full or read-only for a while costs nothing but the writes that are refused meanwhile: once a connection
+fails, none is kept for a second use before a write succeeds, so that each knows the file as it is.
 """
 
 from __future__ import annotations
@@ -10,13 +13,23 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
-from upsim.errors import ConfigError, StoreUnavailable
+from upsim.errors import ConfigError, StoreNotWritable, StoreUnavailable
 
 BUSY_TIMEOUT_S = 15
 """How long a writer waits for another process's write before it gives up."""
+
+DURABLE: Final = "FULL"
+"""What is committed so, is on the disk."""
+
+LIGHT: Final = "NORMAL"
+"""What is committed so, outlives the process, and a power cut only once a DURABLE write or a checkpoint follows.
+
+Not OFF: a checkpoint made so would empty the log before the disk has what stood in it, the DURABLE writes included.
+"""
 
 
 class Engine:
@@ -36,25 +49,31 @@ class Engine:
         self._lock = threading.RLock()
         self._idle: deque[sqlite3.Connection] = deque()
         self._idle_tally: deque[sqlite3.Connection] = deque()
-        self._closed = False
+        self._closed = self._failing = False
+        self._files = () if path is None else (path, path.with_name(f"{path.name}-wal"))
+        self._opened: list[tuple[int, int]] | None = None
         try:
-            self._memory = self._connect(":memory:", "OFF") if path is None else None
+            # In memory this is the database. On a file it is only kept: while it is open, so are the log and its index,
+            # and whoever comes later needs to create nothing.
+            self._first = self._connect(DURABLE)
             if path is not None:
-                first = self._connect(str(path), "FULL")
-                first.execute("PRAGMA journal_mode=WAL")
-                self._idle.append(first)
+                self._first.execute("PRAGMA journal_mode=WAL")
+                self._first.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()  # what opens them
         except sqlite3.Error as error:
             raise ConfigError(f"store: cannot open the SQLite file {path}: {error}") from error
 
     def close(self) -> None:
         """Close every connection that is not in use; those in use close when they come back."""
         self._closed = True
+        self._close_idle()
+        with self._lock:
+            self._first.close()
+
+    def _close_idle(self) -> None:
         for idle in (self._idle, self._idle_tally):
-            while idle:
-                idle.pop().close()
-        if self._memory is not None:
-            with self._lock:
-                self._memory.close()
+            with suppress(IndexError):  # others may be taking them
+                while True:
+                    idle.pop().close()
 
     def create(self, schema: str) -> None:
         """Run the statements that make the tables, all or nothing.
@@ -63,11 +82,12 @@ class Engine:
             ConfigError: the file is no database, or not ours to write.
         """
         try:
-            with self._borrow(self._idle, "FULL") as connection, _transaction(connection):
+            with self._borrow(self._idle, DURABLE) as connection, _transaction(connection):
                 for statement in schema.split(";"):
                     connection.execute(statement)
-        except (sqlite3.Error, StoreUnavailable) as error:
-            raise ConfigError(f"store: cannot use the SQLite file {self._path}: {error}") from error
+        except StoreUnavailable as error:
+            raise ConfigError(f"store: cannot use the SQLite file {self._path}: {error.detail}.") from error
+        self._opened = [_identity(file) for file in self._files]
 
     @contextmanager
     def read(self, *, snapshot: bool = False) -> Iterator[sqlite3.Connection]:
@@ -76,9 +96,9 @@ class Engine:
         Raises:
             StoreUnavailable: the database does not answer.
         """
-        with self._borrow(self._idle, "FULL") as connection:
+        with self._borrow(self._idle, DURABLE) as connection:
             # In memory the lock already makes it one moment.
-            if snapshot and self._memory is None:
+            if snapshot and self._path is not None:
                 connection.execute("BEGIN")
                 try:
                     yield connection
@@ -96,45 +116,110 @@ class Engine:
         Raises:
             StoreUnavailable: the database does not answer, is full or read-only; nothing was changed.
         """
-        with self._borrow(self._idle, "FULL") as connection, _transaction(connection):
+        with self._borrow(self._idle, DURABLE) as connection, _transaction(connection):
             before = connection.total_changes
             yield connection
             if connection.total_changes != before:
                 connection.execute(self._renew, (world,))
+            self._check_place()
+        self._failing = False
 
     @contextmanager
     def tally(self) -> Iterator[sqlite3.Connection]:
-        """A transaction for counters, which are no world's content: exact, but not worth waiting for the disk."""
-        with self._borrow(self._idle_tally, "OFF") as connection, _transaction(connection):
+        """A transaction for counters, which are no world's content: exact, but not worth waiting for the disk.
+
+        Raises:
+            StoreUnavailable: as `write` does.
+        """
+        with self._borrow(self._idle_tally, LIGHT) as connection, _transaction(connection):
             yield connection
+        self._failing = False
 
     @contextmanager
     def _borrow(self, idle: deque[sqlite3.Connection], synchronous: str) -> Iterator[sqlite3.Connection]:
         try:
-            if self._memory is not None:
+            if self._path is None:
                 with self._lock:
-                    yield self._memory
+                    yield self._first
                 return
             try:
                 connection = idle.pop()
             except IndexError:
-                connection = self._connect(str(self._path), synchronous)
+                self._check_place()
+                connection = self._connect(synchronous)
             try:
                 yield connection
+            except sqlite3.Error:
+                self._failing = True
+                self._close_idle()
+                raise
             finally:
-                if self._closed:
+                if self._failing or self._closed:
                     connection.close()
                 else:
                     idle.append(connection)
-        except (sqlite3.OperationalError, sqlite3.ProgrammingError) as error:
-            raise StoreUnavailable(str(error)) from error
+        except sqlite3.IntegrityError:
+            raise
+        except sqlite3.DatabaseError as error:
+            raise _said(error) from error
 
-    def _connect(self, name: str, synchronous: str) -> sqlite3.Connection:
+    def _connect(self, synchronous: str) -> sqlite3.Connection:
+        # Only the first may make the file.
+        mode = "rwc" if self._opened is None else "rw"
         connection = sqlite3.connect(
-            name, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=256
+            ":memory:" if self._path is None else f"{self._path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            timeout=BUSY_TIMEOUT_S,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
         )
         connection.execute(f"PRAGMA synchronous={synchronous}")
         return connection
+
+    def _check_place(self) -> None:
+        """Check that the files that were opened are still those of their names: what is written elsewhere is lost.
+
+        Raises:
+            StoreUnavailable: one was moved, deleted or replaced.
+        """
+        for file, opened in zip(self._files, self._opened or (), strict=False):
+            try:
+                found = _identity(file)
+            except OSError as error:
+                raise StoreUnavailable(f"the file {file} is gone; put it back, or start upsim again") from error
+            if found != opened:
+                raise StoreUnavailable(
+                    f"another file took the place of {file}; put the first one back, or start upsim again"
+                )
+
+
+def _identity(file: Path) -> tuple[int, int]:
+    found = file.stat()
+    return found.st_dev, found.st_ino
+
+
+_WRITING: Final = frozenset(
+    {
+        sqlite3.SQLITE_IOERR_WRITE,
+        sqlite3.SQLITE_IOERR_FSYNC,
+        sqlite3.SQLITE_IOERR_DIR_FSYNC,
+        sqlite3.SQLITE_IOERR_TRUNCATE,
+        sqlite3.SQLITE_IOERR_SHMSIZE,
+    }
+)
+
+
+def _said(error: sqlite3.Error) -> StoreUnavailable:
+    """What SQLite's error means to whoever runs this."""
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    if code & 0xFF == sqlite3.SQLITE_FULL:
+        return StoreNotWritable("the disk is full", "there is room")
+    if code & 0xFF == sqlite3.SQLITE_READONLY:
+        return StoreNotWritable("its file or folder is read-only", "it may be written")
+    if code in _WRITING:
+        return StoreNotWritable(f"the disk does not take it ({error})", "it does")
+    return StoreUnavailable(str(error))
 
 
 @contextmanager
@@ -142,7 +227,8 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
+        connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # SQLite ends it by itself where the disk failed
+            connection.execute("ROLLBACK")
         raise
-    connection.execute("COMMIT")

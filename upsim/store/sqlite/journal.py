@@ -54,7 +54,7 @@ class Journal(Part):
         return int(seq)
 
     def clear_journal(self, world: WorldId) -> None:
-        with self._engine.tally() as db:
+        with self._engine.write(world) as db:
             # Numbers go on behind those that are forgotten, so that a mark taken before stays one.
             db.execute(
                 "INSERT INTO numbers (world, name, value) SELECT world, 'journal', max(seq) FROM journal"

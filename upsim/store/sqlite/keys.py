@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import suppress
 from functools import lru_cache
 
 from upsim.clock import Instant
 from upsim.errors import (
     QuotaExceeded,
+    StoreUnavailable,
 )
 from upsim.model import (
     Account,
@@ -26,7 +29,14 @@ from upsim.store.sqlite.tables import (
 
 
 class Keys(Part):
-    """The part of the store that keeps them. See base.Store."""
+    """The part of the store that keeps them. See base.Store.
+
+    Requests go on being counted, by this process, while they cannot be written: they are added once they can.
+    """
+
+    def __init__(self) -> None:
+        self._owed: dict[tuple[WorldId, ObjectId], tuple[int, int]] = {}  # the window, and how many in it
+        self._owing = threading.Lock()
 
     def find_caller(self, digest: str) -> Caller | None:
         with self._engine.read() as db:
@@ -89,15 +99,44 @@ class Keys(Part):
         return changed == 1
 
     def count_hit(self, world: WorldId, account_id: ObjectId, window: int) -> int:
+        if not self._owed:
+            try:
+                return self._count(world, account_id, window, 1)
+            except StoreUnavailable:  # still the request can be answered, if the store can be read
+                with self._owing:
+                    return self._owe(world, account_id, window)
+        with self._owing:
+            try:
+                count = self._count(world, account_id, window, 1 + self._owed_in(world, account_id, window))
+            except StoreUnavailable:
+                return self._owe(world, account_id, window)
+            self._owed.pop((world, account_id), None)
+            with suppress(StoreUnavailable):  # the others' too, whether or not they call again
+                for (other, account), (known, owed) in list(self._owed.items()):
+                    self._count(other, account, known, owed)
+                    del self._owed[other, account]
+        return count
+
+    def _count(self, world: WorldId, account_id: ObjectId, window: int, more: int) -> int:
         with self._engine.tally() as db:
             (count,) = db.execute(
-                "INSERT INTO hits (world, account_id, window, count) VALUES (?, ?, ?, 1)"
+                "INSERT INTO hits (world, account_id, window, count) VALUES (?, ?, ?, ?)"
                 " ON CONFLICT (world, account_id) DO UPDATE SET"
-                " count = CASE WHEN window = excluded.window THEN count + 1 ELSE 1 END, window = excluded.window"
-                " RETURNING count",
-                (world, account_id, window),
+                " count = CASE WHEN window = excluded.window THEN count ELSE 0 END + excluded.count,"
+                " window = excluded.window RETURNING count",
+                (world, account_id, window, more),
             ).fetchone()
         return int(count)
+
+    def _owe(self, world: WorldId, account_id: ObjectId, window: int) -> int:
+        counted = self.get_hits(world, account_id, window)
+        owed = self._owed_in(world, account_id, window) + 1
+        self._owed[world, account_id] = window, owed
+        return counted + owed
+
+    def _owed_in(self, world: WorldId, account_id: ObjectId, window: int) -> int:
+        known, owed = self._owed.get((world, account_id), (window, 0))
+        return owed if known == window else 0
 
     def get_hits(self, world: WorldId, account_id: ObjectId, window: int) -> int:
         with self._engine.read() as db:
