@@ -108,7 +108,7 @@ def test_a_call_that_was_carried_out_is_answered_though_the_journal_cannot_be_wr
         created = sandbox.call(KEY, "POST", "/v1/pools", json=POOL)
     assert created.status == 201
     assert sandbox.get(KEY, f"/v1/pools/{created.json['_id']}").status == 200
-    assert "the journal lacks a line, POST /v1/pools: The store does not answer" in caplog.text
+    assert "no journal tells of them. The store does not answer" in caplog.text
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ the journal.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -17,16 +16,13 @@ from upsim.api import admission, injected, limits, overview, pools, profiles, re
 from upsim.api.call import Call
 from upsim.api.counting import Outside
 from upsim.config import Config
-from upsim.errors import AddressRefused, CapReached, InvalidKey, ScopeMissing, StoreUnavailable
-from upsim.rules.journal import without_keys
+from upsim.errors import AddressRefused, CapReached, InvalidKey, ScopeMissing
 from upsim.rules.worlds import cap_of, is_over
 from upsim.spec import API, Operation
 from upsim.web import params
 from upsim.web.app import View, add_document, add_operations
 from upsim.web.reply import Reply
 from upsim.world import Universe
-
-log = logging.getLogger(__name__)
 
 PREFIX: Final = "/v1"
 
@@ -110,25 +106,16 @@ def install(app: Flask, universe: Universe, config: Config, outside: Outside | N
         if standing is not None:
             standing.write(response)
         response = injected.after(response)
-        _journal(universe, response)
+        record.write(universe, response, untold)
         return response
 
+    untold = record.Untold()
     app.before_request(admit)
     limits.install(app, universe.store, outside, refuse=config.rate_limit)
     app.before_request(refuse)
     app.after_request(finish)
     add_operations(app, API, HANDLERS, _view)
     add_document(app, API, "/openapi")
-
-
-def _journal(universe: Universe, response: Response) -> None:
-    """Write the call's line. A journal that cannot be written changes no answer: what was done, was done."""
-    if isinstance(g.get("error"), StoreUnavailable):
-        return  # it would only keep the caller waiting once more
-    try:
-        record.write(universe, response)
-    except StoreUnavailable as error:
-        log.warning("the journal lacks a line, %s %s: %s", request.method, without_keys(request.path), error)
 
 
 def _view(operation: Operation, handler: Handler) -> View:

@@ -51,8 +51,13 @@ _BY_STATUS: Final = {
 }
 
 
-def write(universe: Universe, response: Response) -> None:
-    """Write the present call into the journal of its world; one that opened none, into the default world's."""
+def write(universe: Universe, response: Response, untold: Untold) -> None:
+    """Write the present call into the journal of its world; one that opened none, into the default world's.
+
+    A journal that cannot be written changes no answer: what was done, was done.
+    """
+    if isinstance(g.get("error"), errors.StoreUnavailable):
+        return  # it would only keep the caller waiting once more
     world = g.get("world")
     if world is None:
         try:
@@ -84,13 +89,13 @@ def write(universe: Universe, response: Response) -> None:
     )
     try:
         journal.note(world, entry)
-    except errors.StoreUnavailable as error:  # what was done is done, and the answer says so
-        _untold.lost(str(error))
+    except errors.StoreUnavailable as error:
+        untold.lost(str(error))
     else:
-        _untold.over()
+        untold.over()
 
 
-class _Untold:
+class Untold:
     """The calls that no journal tells of, because it could not be written; said once when it begins and once after."""
 
     def __init__(self) -> None:
@@ -111,9 +116,6 @@ class _Untold:
             calls, self._calls = self._calls, 0
         if calls:
             log.warning("The journal is written again; calls that it does not tell of: %d.", calls)
-
-
-_untold = _Untold()
 
 
 def _sent() -> Mapping[str, object] | None:
