@@ -31,10 +31,14 @@ class Serving:
         self.banner = banner
         self.port = int(ready["url"].rpartition(":")[2])
 
-    def ask(self, method: str, path: str, body: object = None, key: str | None = KEY) -> tuple[int, Any]:
-        """Make one call."""
+    def ask(
+        self, method: str, path: str, body: object = None, key: str | None = KEY, token: str | None = None
+    ) -> tuple[int, Any]:
+        """Make one call, with a key to /v1, or the control plane's token."""
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
             headers = {"X-API-Key": key} if key else {}
+            if token is not None:
+                headers["X-Upsim-Token"] = token
             if body is not None:
                 headers["Content-Type"] = "application/json"
             connection.request(method, path, None if body is None else json.dumps(body), headers)

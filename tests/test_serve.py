@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.doors import DOORS
 from tests.serving import KEY, UPSIM, environment, serving
 from upsim.config import settings, variable
 
@@ -45,8 +46,9 @@ def test_a_banner_says_where_it_is_and_what_to_paste(tmp_path: Path) -> None:
             assert status == 200
 
 
-def test_the_ready_file_says_all_a_script_needs(tmp_path: Path) -> None:
-    with serving(tmp_path, "--fixture", "empty") as server:
+@pytest.mark.parametrize("door", DOORS)
+def test_the_ready_file_says_all_a_script_needs(tmp_path: Path, door: str) -> None:
+    with serving(tmp_path, "--fixture", "empty", "--server", door) as server:
         ready = server.ready
         assert ready["pid"] == server.process.pid
         assert re.fullmatch(r"http://127\.0\.0\.1:[0-9]+", ready["url"])
@@ -94,10 +96,11 @@ def assert_refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
     assert done.stdout == ""
 
 
-def test_a_taken_port_is_said_in_one_line() -> None:
+@pytest.mark.parametrize("door", DOORS)
+def test_a_taken_port_is_said_in_one_line(door: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert_refused(run("serve", "--port", str(port)), f"127.0.0.1:{port}", "--port")
+        assert_refused(run("serve", "--server", door, "--port", str(port)), f"127.0.0.1:{port}", "--port")
 
 
 @pytest.mark.parametrize(
@@ -115,6 +118,10 @@ def test_a_taken_port_is_said_in_one_line() -> None:
         (["--port", "http"], ["--port=http"]),
         (["--limits-storage", "nonsense"], ["limits-storage", "nonsense"]),
         (["--threads", "0"], ["--threads=0"]),
+        (["--server", "gunicorn"], ["--server=gunicorn", "waitress", "granian"]),
+        (["--processes", "2"], ["processes=2", "memory:", "sqlite:PATH"]),
+        (["--processes", "2", "--store", "mongomock:"], ["processes=2", "mongomock:", "mongodb://"]),
+        (["--processes", "2", "--store", "sqlite:/no/such/folder/x.db"], ["store", "/no/such/folder/x.db"]),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_said_in_one_line(arguments: list[str], words: list[str]) -> None:
@@ -141,9 +148,14 @@ def test_a_variable_nobody_knows_is_said_in_one_line() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
-def test_a_signal_ends_it_with_0_once_the_requests_under_way_are_answered(tmp_path: Path, number: int) -> None:
+@pytest.mark.parametrize("processes", ["1", "2"])
+@pytest.mark.parametrize("door", DOORS)
+def test_a_signal_ends_it_with_0_once_the_requests_under_way_are_answered(
+    tmp_path: Path, door: str, processes: str, number: int
+) -> None:
     """The request under way tests a pool of ours, which has been connected to and says nothing yet."""
-    with serving(tmp_path) as server, socket.create_server(("127.0.0.1", 0)) as pool:
+    several = ["--server", door, "--processes", processes, "--store", f"sqlite:{tmp_path / 'x.db'}"]
+    with serving(tmp_path, *several) as server, socket.create_server(("127.0.0.1", 0)) as pool:
         answers: list[tuple[int, Any]] = []
         described = {"algorithm": "randomx", "host": "127.0.0.1", "port": pool.getsockname()[1], "username": "u"}
         asking = threading.Thread(target=lambda: answers.append(server.ask("POST", "/v1/pools/test", described)))
@@ -163,8 +175,9 @@ def test_a_signal_ends_it_with_0_once_the_requests_under_way_are_answered(tmp_pa
 # Logs
 
 
-def test_without_being_asked_it_says_nothing_about_calls(tmp_path: Path) -> None:
-    with serving(tmp_path) as server:
+@pytest.mark.parametrize("door", DOORS)
+def test_without_being_asked_it_says_nothing_about_calls(tmp_path: Path, door: str) -> None:
+    with serving(tmp_path, "--server", door) as server:
         with closing(socket.create_connection(("127.0.0.1", server.port), timeout=30)) as gone:
             gone.sendall(b"POST /v1/pools HTTP/1.1\r\nContent-Length: 10\r\n\r\n{")
         calls = [threading.Thread(target=server.ask, args=("GET", "/v1/workers?limit=100")) for _ in range(30)]
@@ -176,8 +189,9 @@ def test_without_being_asked_it_says_nothing_about_calls(tmp_path: Path) -> None
         assert server.stop() == (0, "")
 
 
-def test_on_request_each_call_is_one_line_without_secrets(tmp_path: Path) -> None:
-    with serving(tmp_path, "--access-log", "on") as server:
+@pytest.mark.parametrize("door", DOORS)
+def test_on_request_each_call_is_one_line_without_secrets(tmp_path: Path, door: str) -> None:
+    with serving(tmp_path, "--access-log", "on", "--server", door) as server:
         server.ask("GET", f"/v1/workers?limit=3&key={KEY}&search=%0A")
         server.ask("POST", "/v1/pools", POOL | {"name": "n", "password": "hunter2", "host": "refused.pool.test"})
         server.ask("GET", "/v1/workers", key="up_k_somebodyElses")

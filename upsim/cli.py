@@ -7,16 +7,17 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
-from upsim.config import configure, flag, settings, spoken, variable
+from upsim.config import Config, configure, flag, settings, spoken, variable
 from upsim.errors import ConfigError
 
 if TYPE_CHECKING:
-    from upsim.serve import Server
+    from upsim.serve import Opened
 
 
 _ELSEWHERE: Final[Mapping[str, tuple[str, str]]] = {
@@ -87,28 +88,29 @@ def serve(**flags: str | None) -> None:
     """Run the simulator."""
     try:
         config = configure(flags, os.environ)
-        from upsim.serve import serve as run
+        from upsim.running import serve as run
 
         signal.signal(signal.SIGTERM, _stop)
-        run(config, _announce)
+        run(config, partial(_announce, config))
     except ConfigError as error:
         _fail(error)
     except KeyboardInterrupt:
         sys.exit(0)
 
 
-def _announce(server: Server, url: str) -> None:
+def _announce(config: Config, opened: Opened) -> None:
+    url = opened.url
     lines = [f"upsim simulates the Ultimate Proxy API on {url}", ""]
-    width = max((len(login.key) for login in server.logins), default=0)
-    for login in server.logins:
+    width = max((len(login.key) for login in opened.logins), default=0)
+    for login in opened.logins:
         lines.append(f"  {login.key:{width}}  a {login.tier} account's key ({_scopes(login.scopes)})")
-    if server.admin_token is not None and server.config.admin_token is None:
-        lines.append(f"  {server.admin_token}  the control plane's admin token, shown only here")
-    if server.authority is not None:
-        lines += ["", f"Its throw-away authority, gone when it ends: {server.authority}"]
-    curl = "curl" if server.authority is None else f"curl --cacert {server.authority}"
-    if server.logins:
-        key = server.logins[0].key
+    if opened.admin_token is not None and config.admin_token is None:
+        lines.append(f"  {opened.admin_token}  the control plane's admin token, shown only here")
+    if opened.authority is not None:
+        lines += ["", f"Its throw-away authority, gone when it ends: {opened.authority}"]
+    curl = "curl" if opened.authority is None else f"curl --cacert {opened.authority}"
+    if opened.logins:
+        key = opened.logins[0].key
         lines += [
             "",
             "Try:",
@@ -116,9 +118,9 @@ def _announce(server: Server, url: str) -> None:
             f"  {curl} -H 'X-API-Key: {key}' '{url}/v1/workers?limit=2'",
             f"  {curl} -H 'X-API-Key: {key}' '{url}/v1/workers/hashrate?algorithm=randomx&timeRange=1h'",
         ]
-    if server.pool_ports:
+    if opened.pool_ports:
         lines += ["", "Pools for miners, any user and password:"]
-        lines += [f"  {port.url}  {port.algorithm}" for port in server.pool_ports]
+        lines += [f"  {port.url}  {port.algorithm}" for port in opened.pool_ports]
     lines += ["", f"Look at it: {url}/. All there is: {url}/docs. Ctrl-C stops it."]
     click.echo("\n".join(lines), err=True)
 

@@ -95,6 +95,15 @@ class Config:
     )
     fixture: str = _setting("demo", "NAME|PATH", _text, "What a new world holds: demo, empty, or your own file.")
     seed: int = _setting(1, "N", _number(0, 2**63 - 1), "What chance follows from: the same seed, the same hashrates.")
+    server: str = _setting(
+        "waitress",
+        "waitress|granian",
+        _choice("waitress", "granian"),
+        "What speaks HTTP: waitress; granian is faster, and comes with pip install 'upsim[fast]'.",
+    )
+    processes: int = _setting(
+        1, "N", _number(1, 64), "Processes that answer, on one port; more than one share a store: sqlite: or mongodb:."
+    )
     ready_file: Path | None = _setting(
         None, "PATH", _path, "Write URL, process id and keys there, as JSON, once it answers."
     )
@@ -144,6 +153,11 @@ class Config:
     sandbox_minutes: int = _setting(120, "N", _number(1, 44_640), "How long a visitor's world lives, in minutes.")
     threads: int = _setting(8, "N", _number(1, 256), "Requests answered at the same time.")
     access_log: bool = _setting(False, "on|off", _switch, "on: one line a call on standard error.")
+
+    @property
+    def speaks_tls(self) -> bool:
+        """Whether it speaks HTTPS, and no HTTP."""
+        return bool(self.tls or self.tls_cert or self.tls_key)
 
 
 def settings() -> tuple[Field[Any], ...]:

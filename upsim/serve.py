@@ -1,21 +1,17 @@
-"""The composition root: opens the store, builds the app, starts and stops the server.
+"""The composition root: opens the store, builds the app, starts and stops what serves it.
 
-Threads: waitress accepts in the thread that calls `run` (or in one of its own, by `start`) and answers in `threads`
-workers; the simulated pools, once one is tested, have one asyncio loop in a thread of their own. What they share is the
-store, which guards itself.
+Threads: the door (upsim.doors) accepts in the thread that calls `run`, or in one of its own by `start`, and answers in
+`threads` others; the simulated pools, once one is tested, have one asyncio loop in a thread of their own. What they
+share is the store, which guards itself. Several processes are upsim.crew's business: each has a Server of its own.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import json
-import logging
-import os
 import socket
-import sys
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,8 +28,8 @@ from upsim.control import app as control
 from upsim.control.call import Controls
 from upsim.dashboard import app as dashboard
 from upsim.dashboard.sandbox import Sandbox, nowhere_real
-from upsim.documents import write_atomically
-from upsim.errors import ConfigError
+from upsim.doors import Door, bound, open_door, url_of
+from upsim.doors.tls import tls_of
 from upsim.ids import digest_of, new_token
 from upsim.look import look
 from upsim.pools import OpenPort, Pools, behaviour_summaries
@@ -57,6 +53,34 @@ class Login:
     tier: str
     key: str
     scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a user needs to know of a server that answers.
+
+    Attributes:
+        logins: known keys of its default world.
+        authority: the file of the certificate that clients have to trust; None where there is none of ours.
+        admin_token: what its control plane asks for; None where it asks for nothing.
+    """
+
+    url: str
+    authority: str | None
+    admin_token: str | None
+    logins: tuple[Login, ...]
+    pool_ports: tuple[OpenPort, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """For another process."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> Opened:
+        """What another process said."""
+        logins = tuple(Login(**{**login, "scopes": tuple(login["scopes"])}) for login in content["logins"])
+        ports = tuple(OpenPort(**port) for port in content["pool_ports"])
+        return cls(content["url"], content["authority"], content["admin_token"], logins, ports)
 
 
 class Server:
@@ -92,8 +116,7 @@ class Server:
                 self._store, nowhere_real(tester) if config.sandbox else tester, wall, config.fixture, config.seed
             )
             open_default(self.universe, beginning, config.seed)
-            trusted = is_loopback(config.host) and not config.sandbox
-            self.admin_token = config.admin_token or (None if trusted else new_token())
+            self.admin_token = config.admin_token or (new_token() if needs_token(config) else None)
             self.app: Flask = create_app(wall if config.access_log else None)
             visits = None
             if config.sandbox:
@@ -120,60 +143,46 @@ class Server:
         self.pool_ports: list[OpenPort] = []
         self.authority: Path | None = None
         self._tls: ServerTls | None = None
-        self._server: Any = None
+        self._door: Door | None = None
         self._thread: threading.Thread | None = None
 
-    def listen(self) -> str:
+    def listen(self, taken: socket.socket | None = None) -> str:
         """Take the port and say the URL; nothing is answered before `run`.
 
+        Args:
+            taken: a bound socket to use instead, shared with other processes.
+
         Raises:
-            ConfigError: the address or port cannot be had.
+            ConfigError: the address or port cannot be had, or the door that was chosen.
         """
-        from waitress.server import create_server
-
-        from upsim.web.door import Channel
-
-        config = self.config
+        taken = taken or bound(self.config.host, self.config.port)
         try:
-            taken = _bound(config.host, config.port)
-        except OSError as error:
-            raise ConfigError(
-                f"port: cannot listen on {config.host}:{config.port}: {error.strerror or error}."
-                " Choose another with --port, or 0 for a free one."
-            ) from error
-        # "Task queue depth is 3" is no news to anybody.
-        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-        try:
-            self._tls = _tls_of(config, self.universe.wall)
-        except ConfigError:
+            self._tls = tls_of(self.config, self.universe.wall)
+            self._door = open_door(self.config, self.app, taken, self._tls)
+        except BaseException:
             taken.close()
             raise
-        scheme = "http" if self._tls is None else "https"
-        self._server = create_server(
-            self.app,
-            sockets=[taken],
-            url_scheme=scheme,
-            threads=config.threads,
-            ident="upsim",
-            clear_untrusted_proxy_headers=False,  # admission decides whom to believe
-            max_request_body_size=64 << 20,
-            channel_timeout=60,
-            connection_limit=500,  # many tests may share a server, each with connections it keeps
-            asyncore_use_poll=True,  # select() would end at descriptor 1023
-            log_socket_errors=False,  # clients that went away, and faults that drop connections
-        )
-        self._server.channel_class = Channel
-        if self._tls is not None:
-            self.authority = self._tls.authority
-            self._server.accept = self._tls.accepting(self._server.accept)
-            self._server.adj.socket_options = []  # they are TCP's; what it is given now is another kind of socket
-        self.pool_ports = self._pools.open_ports(DEFAULT, config.seed)
-        host, port = taken.getsockname()[:2]
-        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+        self.authority = None if self._tls is None else self._tls.authority
+        self.open_ports()
+        return url_of(taken, "http" if self._tls is None else "https")
+
+    def open_ports(self) -> None:
+        """Open the ports that were asked for besides that of the API.
+
+        Raises:
+            ConfigError: one cannot be had.
+        """
+        self.pool_ports = self._pools.open_ports(DEFAULT, self.config.seed)
+
+    def opened(self, url: str) -> Opened:
+        """What a user needs to know of it, once it answers there."""
+        authority = None if self.authority is None else str(self.authority)
+        return Opened(url, authority, self.admin_token, self.logins, tuple(self.pool_ports))
 
     def run(self) -> None:
         """Answer requests until interrupted; then those under way are finished."""
-        self._server.run()
+        assert self._door is not None, "listen first"  # noqa: S101 - a promise of this class to itself
+        self._door.run()
 
     def start(self) -> None:
         """Answer requests in a thread of its own, until `close`."""
@@ -182,13 +191,10 @@ class Server:
 
     def close(self) -> None:
         """Stop everything; what was acknowledged is kept."""
-        if self._server is not None:
-            self._server.task_dispatcher.shutdown(timeout=10)
-            if self._thread is None:
-                self._server.close()
-            else:  # sockets are closed by the thread that waits for them, which ends when none is left
-                self._server.trigger.pull_trigger(self._hang_up)
-                self._thread.join()
+        if self._door is not None:
+            self._door.close()
+        if self._thread is not None:
+            self._thread.join()
         if self._tls is not None:
             self._tls.close()
         self._pools.close()
@@ -198,11 +204,6 @@ class Server:
         if self._outside is not None:
             self._outside.close()
         self._store.close()
-
-    def _hang_up(self) -> None:
-        for channel in list(self._server.active_channels.values()):
-            channel.handle_close()
-        self._server.close()
 
     def _known_keys(self) -> list[dict[str, Any]]:
         return [
@@ -220,93 +221,13 @@ class Server:
         )
 
 
-def serve(config: Config, announce: Callable[[Server, str], None]) -> None:
-    """Run the server until it is told to stop; calls `announce` with its URL once it can answer.
-
-    Raises:
-        ConfigError: a setting cannot be used.
-    """
-    _set_up_logs()
-    server = Server(config)
-    try:
-        url = server.listen()
-        if config.ready_file is not None:
-            _write_ready_file(server, url)
-        announce(server, url)
-        server.run()
-    finally:
-        server.close()
-
-
 def _address_of(trusted: Sequence[str], request: Request) -> str:
     return client_address(request.remote_addr or "", request.headers.getlist("X-Forwarded-For"), trusted)
 
 
-def _write_ready_file(server: Server, url: str) -> None:
-    path = server.config.ready_file
-    assert path is not None  # noqa: S101 - asked for by the caller
-    content = {
-        "url": url,
-        "ca": None if server.authority is None else str(server.authority),
-        "pid": os.getpid(),
-        "admin_token": server.admin_token,
-        "accounts": [
-            {"name": login.account, "tier": login.tier, "key": login.key, "scopes": login.scopes}
-            for login in server.logins
-        ],
-        "pools": [{"algorithm": port.algorithm, "url": port.url} for port in server.pool_ports],
-    }
-    try:
-        write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
-    except OSError as error:
-        raise ConfigError(f"ready-file: cannot write {path}: {error.strerror or error}.") from error
-
-
-def _tls_of(config: Config, wall: Clock) -> ServerTls | None:
-    if not (config.tls or config.tls_cert or config.tls_key):
-        return None
-    # Here and not above: a server without TLS needs none of it.
-    from upsim.intercept.hosts import SERVICE
-    from upsim.tls.serving import ServerTls
-
-    if config.tls_cert is None and config.tls_key is None:
-        own = [config.host] if config.host and not _is_any(config.host) else []
-        machine = socket.gethostname()
-        names = dict.fromkeys(
-            [*own, "localhost", "127.0.0.1", "::1", *([machine] if machine.isascii() else []), SERVICE]
-        )
-        return ServerTls.with_throw_away_authority([*names], wall.now())
-    if config.tls_cert is None or config.tls_key is None:
-        raise ConfigError("tls-cert, tls-key: give both: neither a certificate nor a key is of use alone.")
-    try:
-        return ServerTls.with_certificate(config.tls_cert, config.tls_key)
-    except OSError as error:
-        problem = error.strerror if error.filename is None and error.strerror else str(error)
-        raise ConfigError(
-            f"tls-cert, tls-key: {config.tls_cert} and {config.tls_key} cannot be used: {problem}."
-        ) from error
-
-
-def _is_any(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_unspecified
-    except ValueError:
-        return False
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    taken = socket.socket(family, kind, protocol)
-    try:
-        if os.name == "posix":  # elsewhere it would let two servers share a port
-            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind(address)
-    except OSError:
-        taken.close()
-        raise
-    return taken
+def needs_token(config: Config) -> bool:
+    """Whether not everybody who reaches the server may drive it."""
+    return config.sandbox or not is_loopback(config.host)
 
 
 def is_loopback(host: str) -> bool:
@@ -314,7 +235,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _set_up_logs() -> None:
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="upsim: %(message)s")

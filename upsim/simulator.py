@@ -47,6 +47,7 @@ class Simulator(Client):
         trusted_proxy: Sequence[str] = (),
         admin_token: str | None = None,
         threads: int = 8,
+        server: Literal["waitress", "granian"] = "waitress",
         access_log: bool = False,
         listen: bool = True,
     ) -> None:
@@ -74,6 +75,7 @@ class Simulator(Client):
             "trusted_proxy": ",".join(trusted_proxy) or None,
             "admin_token": admin_token,
             "threads": threads,
+            "server": server,
             "access_log": access_log,
         }
         self._server = Server(configure({name: _spoken(value) for name, value in given.items()}, {}))

@@ -6,17 +6,26 @@ import http.client
 import json
 import socket
 from collections.abc import Iterator
+from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.conftest import UrlFor
+from tests.doors import DOORS
 from upsim import Simulator, World
 
 
+@pytest.fixture(scope="module", params=DOORS)
+def door(request: pytest.FixtureRequest) -> Literal["waitress", "granian"]:
+    """Each door in turn."""
+    found: Literal["waitress", "granian"] = request.param
+    return found
+
+
 @pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    with Simulator(fixture="empty") as simulator:
+def simulator(door: Literal["waitress", "granian"]) -> Iterator[Simulator]:
+    with Simulator(fixture="empty", server=door) as simulator:
         yield simulator
 
 
@@ -64,24 +73,32 @@ def session(url: str, seed: int = 7, calls: int = 60) -> list[bool]:
         return answered
 
 
-def test_a_dropped_connection_carries_not_one_byte(simulator: Simulator) -> None:
+def test_a_dropped_connection_carries_not_one_byte_of_an_answer(simulator: Simulator, door: str) -> None:
+    """granian has sent the head by then: not one byte of what it announces follows."""
     with world_of(simulator) as world:
         whole = raw(world)
         assert whole.startswith(b"HTTP/1.1 200 OK\r\n")
         fault = world.faults.add("drop", times=1)
-        assert raw(world) == b""
+        dropped = raw(world)
+        assert body_of(dropped) == b""
+        assert door == "granian" or dropped == b""
         assert body_of(raw(world)) == body_of(whole)
         entry = list(world.journal)[1]
         assert (entry.status, entry.decided, entry.fault) == (None, "fault", fault.id)
 
 
-def test_an_answer_cut_short_promises_more_than_comes(simulator: Simulator) -> None:
+def test_an_answer_cut_short_promises_more_than_comes(simulator: Simulator, door: str) -> None:
+    """Of what granian was given to send it may lose the end, or all."""
     with world_of(simulator) as world:
         body = body_of(raw(world))
         world.faults.add("cut", times=1)
         head, _, cut = raw(world).partition(b"\r\n\r\n")
-        assert f"Content-Length: {len(body)}".encode() in head
-        assert cut == body[: len(body) // 2]
+        half = body[: len(body) // 2]
+        if door == "granian":
+            assert half.startswith(cut)
+            return
+        assert f"content-length: {len(body)}".encode() in head.lower()
+        assert cut == half
 
 
 def test_a_call_dropped_afterwards_has_done_its_work(simulator: Simulator) -> None:
@@ -91,8 +108,8 @@ def test_a_call_dropped_afterwards_has_done_its_work(simulator: Simulator) -> No
         world.faults.add("drop", times=1, after=True, method="POST")
         connection = http.client.HTTPConnection(world.url.removeprefix("http://"), timeout=30)
         connection.request("POST", f"/v1/profiles/{other}/default", headers={"X-API-Key": world.key("vip")})
-        with pytest.raises(http.client.RemoteDisconnected):
-            connection.getresponse()
+        with pytest.raises((http.client.RemoteDisconnected, http.client.IncompleteRead)):  # the latter by granian
+            connection.getresponse().read()
         connection.close()
         default = json.loads(body_of(raw(world, "/v1/profiles/default?algorithm=sha256")))
         assert default["_id"] == other

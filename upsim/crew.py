@@ -1,0 +1,193 @@
+"""Several processes behind one port, for `--processes`: one that watches, those that answer, one that holds the pools.
+
+The one that watches binds the port and forks the others; it opens no store and starts no thread, so that it can fork at
+any time: each of the others begins with nothing but the socket, the settings and a pipe. Simulated pools that listen on
+ports of their own are held by one process, since a port can be had once.
+
+One that ends unasked is said so and replaced; one that ends before it ever answered ends them all. When the one that
+watches is told to stop, so are the others, which finish the requests under way; if it is killed, they notice and stop.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final, NoReturn
+
+from upsim.config import Config
+from upsim.doors import bound, url_of
+from upsim.errors import ConfigError
+from upsim.ids import new_token
+from upsim.serve import Opened, Server, needs_token
+
+log = logging.getLogger(__name__)
+
+_BACKLOG: Final = 1024
+
+
+def serve_together(config: Config, tell: Callable[[Opened], None]) -> None:
+    """Run so many processes on one port, until told to stop; calls `tell` once all of them can answer.
+
+    Raises:
+        ConfigError: a setting cannot be used.
+    """
+    if config.store.partition(":")[0] in ("memory", "mongomock"):
+        raise ConfigError(
+            f"processes={config.processes}: each would have a store {config.store} of its own."
+            " Give them one they share: --store sqlite:PATH or mongodb://HOST/DATABASE."
+        )
+    if config.speaks_tls and config.tls_cert is None:
+        raise ConfigError(
+            f"processes={config.processes}: each would have a throw-away authority of its own."
+            " Give them a certificate: --tls-cert and --tls-key."
+        )
+    if not hasattr(os, "fork"):
+        raise ConfigError(f"processes={config.processes}: this system cannot share a port among processes so.")
+    if config.admin_token is None and needs_token(config):
+        config = replace(config, admin_token=new_token())  # one for all
+    taken = bound(config.host, config.port)
+    # Whoever connects is kept waiting, not refused, while a process is replaced.
+    taken.listen(_BACKLOG)
+    crew = _Crew(config, taken)
+    try:
+        tell(crew.start())
+        crew.watch()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        crew.stop()
+        taken.close()
+
+
+class _Crew:
+    """The processes that were forked."""
+
+    def __init__(self, config: Config, taken: socket.socket) -> None:
+        self._config = config
+        self._taken = taken
+        self._roles: dict[int, str] = {}
+        self._lifeline = os.pipe()
+
+    def start(self) -> Opened:
+        """Fork them all; what there is to know once all answer."""
+        # One after the other: the first opens the store and makes the world that the others find.
+        opened = self._fork("answers")
+        for _ in range(self._config.processes - 1):
+            self._fork("answers")
+        if self._config.pool_ports:
+            opened = replace(opened, pool_ports=self._fork("pools").pool_ports)
+            # Should they have to be opened again, it is on the same ports.
+            same = tuple((port.algorithm, port.port) for port in opened.pool_ports)
+            self._config = replace(self._config, pool_ports=same)
+        return opened
+
+    def watch(self) -> None:
+        """Replace who ends, for good."""
+        while True:
+            pid, status = os.waitpid(-1, 0)
+            role = self._roles.pop(pid, None)
+            if role is None:
+                continue
+            log.warning("process %d ended unasked (%s): another takes its place", pid, _reason(status))
+            self._fork(role)
+
+    def stop(self) -> None:
+        """Tell all to stop, and wait until they have."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # told once is enough
+        for pid in self._roles:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        for pid in self._roles:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+        self._roles.clear()
+
+    def _fork(self, role: str) -> Opened:
+        """Fork one, and wait until it answers.
+
+        Raises:
+            ConfigError: it cannot.
+        """
+        listen, say = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(listen)
+            os.close(self._lifeline[1])
+            _live(self._config, role, self._taken, say, self._lifeline[0])
+        self._roles[pid] = role
+        os.close(say)
+        with open(listen, "rb") as pipe:
+            said = pipe.read()
+        if not said:
+            self._roles.pop(pid)
+            _, status = os.waitpid(pid, 0)
+            raise ConfigError(f"processes: process {pid} ended before it could answer ({_reason(status)}).")
+        content = json.loads(said)
+        if "refusal" in content:
+            raise ConfigError(content["refusal"])
+        return Opened.from_json(content)
+
+
+def _live(config: Config, role: str, taken: socket.socket, say: int, lifeline: int) -> NoReturn:
+    """The whole life of a forked process; never returns into what it was forked from."""
+    code = 1
+    try:
+        threading.Thread(target=_stop_with, args=(lifeline,), name="upsim-lifeline", daemon=True).start()
+        _serve(config, role, taken, say)
+        code = 0
+    except KeyboardInterrupt:
+        code = 0
+    except Exception:
+        log.exception("a process of upsim ended")
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _serve(config: Config, role: str, taken: socket.socket, say: int) -> None:
+    try:
+        server = Server(config if role == "pools" else replace(config, pool_ports=()))
+    except ConfigError as error:
+        _say(say, {"refusal": str(error)})
+        return
+    try:
+        if role == "pools":
+            url = url_of(taken)
+            taken.close()
+            server.open_ports()
+        else:
+            url = server.listen(taken)
+        _say(say, server.opened(url).to_json())
+        if role == "pools":
+            threading.Event().wait()
+        else:
+            server.run()
+    except ConfigError as error:
+        _say(say, {"refusal": str(error)})
+    finally:
+        server.close()
+
+
+def _say(pipe: int, content: dict[str, Any]) -> None:
+    with open(pipe, "w") as stream:
+        json.dump(content, stream)
+
+
+def _stop_with(lifeline: int) -> None:
+    """Stop this process once the one that watches is gone: it alone holds the pipe's other end, and never writes."""
+    os.read(lifeline, 1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _reason(status: int) -> str:
+    code = os.waitstatus_to_exitcode(status)
+    return f"exit status {code}" if code >= 0 else f"signal {-code}"

@@ -1,0 +1,82 @@
+"""The doors: servers that take requests from a listening socket to a WSGI app. One behaves like another.
+
+Each is a module of its own, imported when it is the one that was chosen. They know HTTP and threads; no world, no rule.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TYPE_CHECKING, Protocol
+
+from upsim.config import Config
+from upsim.errors import ConfigError
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+    from upsim.tls.serving import ServerTls
+
+
+class Door(Protocol):
+    """A server on a socket."""
+
+    def run(self) -> None:
+        """Answer until `close`, or until this thread is interrupted: then the requests under way are finished."""
+
+    def close(self) -> None:
+        """Finish the requests under way, ten seconds at most, and let go of every connection. From any thread."""
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A socket on the address and port, which does not listen yet.
+
+    Raises:
+        ConfigError: it cannot be had.
+    """
+    taken = None
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        taken = socket.socket(family, kind, protocol)
+        if os.name == "posix":  # elsewhere it would let two servers share a port
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(address)
+    except OSError as error:
+        if taken is not None:
+            taken.close()
+        raise ConfigError(
+            f"port: cannot listen on {host}:{port}: {error.strerror or error}."
+            " Choose another with --port, or 0 for a free one."
+        ) from error
+    return taken
+
+
+def url_of(taken: socket.socket, scheme: str = "http") -> str:
+    """How clients call what listens there."""
+    host, port = taken.getsockname()[:2]
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def open_door(config: Config, app: WSGIApplication, taken: socket.socket, tls: ServerTls | None = None) -> Door:
+    """The door that was chosen, on a bound socket, of which it disposes; nothing is answered before `run`.
+
+    Args:
+        tls: what ends TLS before it; the caller's to close.
+
+    Raises:
+        ConfigError: it is not installed, or knows no TLS.
+    """
+    # Each is imported only where it is the one: waitress takes 5 ms to import, granian 20.
+    if config.server == "waitress":
+        from upsim.doors.waitress import WaitressDoor
+
+        return WaitressDoor(app, taken, config.threads, tls)
+    if tls is not None:
+        raise ConfigError("server=granian: speaks no HTTPS here. Leave --server out, or end TLS before it.")
+    try:
+        from upsim.doors.granian import GranianDoor
+    except ImportError as error:
+        raise ConfigError(f"server=granian: it is not installed ({error}). Try: pip install 'upsim[fast]'.") from error
+    return GranianDoor(app, taken, config.threads)
