@@ -190,7 +190,7 @@ def test_switched_off_the_limit_is_counted_and_told_but_refuses_nobody(make_api:
 
 
 def test_an_outside_storage_counts_the_same(make_api: MakeApi) -> None:
-    """Flask-Limiter's own storage in memory stands for Redis here; it counts by the same windows."""
+    """The storage in memory stands for Redis here; it counts by the same windows."""
     api = make_api(limits_storage="memory://")
     remaining = [told(api.get("/v1/overview", key=BASIC))[1] for _ in range(10)]
     assert remaining == list(range(9, -1, -1))

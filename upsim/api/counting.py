@@ -58,14 +58,6 @@ class Outside:
         """
         return int(self._ask("get", key))
 
-    def clear(self, key: str) -> None:
-        """Forget the count.
-
-        Raises:
-            CountingUnavailable: the storage does not answer.
-        """
-        self._ask("clear", key)
-
     def close(self) -> None:
         """Close the sockets."""
         client: Any = getattr(self._storage, "storage", None)  # that of memory is none
