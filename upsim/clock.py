@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NewType, Protocol
+from typing import Final, NewType, Protocol
 
 Instant = NewType("Instant", int)
 """Unix time in milliseconds."""
@@ -18,6 +18,15 @@ SECOND = 1_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+
+
+FOREVER: Final = Instant(1 << 62)
+"""Later than any clock shows."""
+
+
+def next_border(now: Instant, step_ms: int = MINUTE) -> Instant:
+    """The first instant after now at which a step begins: the next minute, unless another step is asked for."""
+    return Instant(now - now % step_ms + step_ms)
 
 
 class Clock(Protocol):

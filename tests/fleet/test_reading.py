@@ -81,6 +81,27 @@ def test_a_reading_never_contradicts_itself(
         assert found.uptime_s == 0
 
 
+@settings(max_examples=200)
+@given(SEEDS, WORKERS, TROUBLES, st.integers(-2 * HOUR, 3 * HOUR), st.floats(0, 1))
+def test_a_reading_stays_what_it_is_until_it_says(
+    seed: int, worker: tuple[Device, History], troubles: dict[str, list[Trouble]], later: int, share: float
+) -> None:
+    """Of a worker, and of a fleet: so that an answer can be given again."""
+    machine, history = worker
+    now = Instant(NOW + later)
+    for found, again in (
+        (reading(seed, machine, history, now, troubles), lambda at: reading(seed, machine, history, at, troubles)),
+        (
+            fleet_reading(seed, Tally.of(machine.algorithm, [worker]), now),
+            lambda at: fleet_reading(seed, Tally.of(machine.algorithm, [worker]), at),
+        ),
+    ):
+        assert now < found.until <= now + MINUTE
+        for at in (now + int((found.until - 1 - now) * share), found.until - 1):
+            same = again(Instant(at))
+            assert (same, same.until) == (found, found.until)
+
+
 def seen_up(seed: int, machine: Device, history: History, now: Instant) -> list[tuple[int, int]]:
     """When a worker was online, as now sees it, minute by minute; times that touch are one."""
     horizon = now // MINUTE * MINUTE
@@ -111,8 +132,9 @@ def test_presence_and_uptime_are_what_the_minutes_say(
         found = reading(seed, machine, moved, now)
         up = seen_up(seed, machine, moved, now)
         if found.online:
+            assert found.last_seen_at is not None
             began = up[-1][0] if up and up[-1][1] == now else now
-            assert found.uptime_s == (now - began) // SECOND
+            assert found.uptime_s == max(0, found.last_seen_at - began) // SECOND
         else:
             assert found.last_seen_at == (up[-1][1] if up else None)
 

@@ -213,6 +213,20 @@ def test_a_step_counts_as_complete_from_the_instant_it_ends(now: Instant) -> Non
     assert last * SECOND == NOW - NOW % (4 * HOUR) - 4 * HOUR
 
 
+@settings(max_examples=50)
+@given(SEEDS, fleets(), st.integers(-2 * HOUR, 2 * HOUR), st.floats(0, 1))
+def test_a_series_stays_what_it_is_until_it_says(
+    seed: int, fleet: tuple[str, str, list[Worker], Troubles], later: int, share: float
+) -> None:
+    """So that an answer can be given again."""
+    name, algorithm, members, trouble = fleet
+    now = Instant(NOW + later)
+    found = fleet_series(seed, name, algorithm, members, now, trouble)
+    assert found.until == (found.points[-1].timestamp + 2 * found.granularity) * SECOND
+    for at in (now + int((found.until - 1 - now) * share), found.until - 1):
+        assert fleet_series(seed, name, algorithm, members, Instant(at), trouble) == found
+
+
 def test_the_ranges_have_granularities_that_divide_each_other() -> None:
     assert [row.granularity for row in RANGES.values()] == [60, 300, 600, 3600, 14400]
     assert all(coarse % fine == 0 for fine, coarse in pairwise(row.granularity for row in RANGES.values()))

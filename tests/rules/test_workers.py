@@ -68,7 +68,7 @@ def test_a_worker_whose_profile_is_deleted_while_it_is_read_is_shown_under_the_d
     store.happening = lambda: delete_profile(world, account, doomed.id)
     shown = list_workers(
         world, account, Span(0, 100), algorithm=None, profile_id=doomed.id, search=None, online=None
-    ).items
+    ).page.items
     assert {(view.worker.profile_id, view.profile_name) for view in shown} == {(default.id, default.name)}
     assert len(shown) == len(workers)
     assert get_worker(world, account, workers[0].id).profile_name == default.name

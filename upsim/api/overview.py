@@ -9,4 +9,5 @@ from upsim.web.reply import Reply
 
 
 def get_overview(call: Call) -> Reply:
-    return Reply(render.overview(overview.get_overview(call.world, call.account)))
+    found = overview.get_overview(call.world, call.account)
+    return Reply(render.overview(found), until=found.until)

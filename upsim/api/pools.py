@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from upsim.api import render
 from upsim.api.call import Call, object_id
+from upsim.clock import FOREVER
 from upsim.model import HealthStatus, PoolTarget
 from upsim.rules import pools
 from upsim.store.base import PoolChanges
@@ -17,11 +18,11 @@ def list_pools(call: Call) -> Reply:
     found = pools.list_pools(
         call.world, call.account, call.span, call.query.get("algorithm"), HealthStatus(status) if status else None
     )
-    return Reply(render.page(found, call.span, render.pool))
+    return Reply(render.page(found, call.span, render.pool), until=FOREVER)
 
 
 def get_pool(call: Call) -> Reply:
-    return Reply(render.pool(pools.get_pool(call.world, call.account, call.id)))
+    return Reply(render.pool(pools.get_pool(call.world, call.account, call.id)), until=FOREVER)
 
 
 def create_pool(call: Call) -> Reply:

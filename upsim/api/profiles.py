@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from upsim.api import render
 from upsim.api.call import Call, object_id
+from upsim.clock import FOREVER
 from upsim.errors import InvalidInput
 from upsim.model import ObjectId
 from upsim.rules import profiles
@@ -15,7 +16,7 @@ from upsim.web.reply import Reply
 
 def list_profiles(call: Call) -> Reply:
     found = profiles.list_profiles(call.world, call.account, call.span, call.query.get("algorithm"))
-    return Reply(render.page(found, call.span, render.profile))
+    return Reply(render.page(found, call.span, render.profile), until=FOREVER)
 
 
 def create_profile(call: Call) -> Reply:
@@ -45,7 +46,8 @@ def set_default_profile(call: Call) -> Reply:
 
 
 def get_default_profile(call: Call) -> Reply:
-    return Reply(render.profile(profiles.get_default_profile(call.world, call.account, call.query["algorithm"])))
+    found = profiles.get_default_profile(call.world, call.account, call.query["algorithm"])
+    return Reply(render.profile(found), until=FOREVER)
 
 
 def _pool_ids(call: Call) -> tuple[ObjectId, ...]:

@@ -19,23 +19,24 @@ def list_workers(call: Call) -> Reply:
         search=call.query.get("search"),
         online=status == "online" if status else None,
     )
-    return Reply(render.page(found, call.span, render.worker))
+    return Reply(render.page(found.page, call.span, render.worker), until=found.until)
 
 
 def get_worker(call: Call) -> Reply:
-    return Reply(render.worker(workers.get_worker(call.world, call.account, call.id)))
+    found = workers.get_worker(call.world, call.account, call.id)
+    return Reply(render.worker(found), until=found.reading.until)
 
 
 def get_worker_hashrate(call: Call) -> Reply:
     found = series.worker_series(
         call.world, call.account, call.id, call.query["timeRange"], call.query.get("algorithm")
     )  # fmt: skip
-    return Reply(render.series(found))
+    return Reply(render.series(found), until=found.until)
 
 
 def get_workers_hashrate(call: Call) -> Reply:
     found = series.fleet_series(call.world, call.account, call.query["timeRange"], call.query.get("algorithm"))
-    return Reply(render.series(found))
+    return Reply(render.series(found), until=found.until)
 
 
 def bulk_assign_workers(call: Call) -> Reply:

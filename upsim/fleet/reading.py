@@ -8,12 +8,12 @@ pool is online with a hashrate of 0.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
-from upsim.clock import MINUTE, SECOND, Instant
+from upsim.clock import MINUTE, SECOND, Instant, next_border
 from upsim.fleet.cells import KEPT_OFFLINE, feed_of
 from upsim.fleet.curves import ONE, Vector
 from upsim.fleet.device import Device
@@ -36,8 +36,9 @@ class Reading:
         online: whether it is connected.
         hashrate: in H/s; 0 where it is offline, or its profile mines nothing.
         last_seen_at: now's minute where it is online; else the end of the last time it was; None if it never was.
-        uptime_s: whole seconds since it last came online; 0 where it is offline.
+        uptime_s: whole seconds from when it last came online to when it was last seen; 0 where it is offline.
         shares: found since it joined, up to the end of the last complete minute.
+        until: the instant from which on it may read differently, though nothing was done to it.
     """
 
     online: bool
@@ -45,6 +46,7 @@ class Reading:
     last_seen_at: Instant | None
     uptime_s: int
     shares: Shares
+    until: Instant = field(default=Instant(0), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,13 @@ class FleetReading:
         workers: how many there are.
         online: how many of them are.
         hashrate: in H/s, the sum of theirs before rounding.
+        until: the instant from which on it may read differently, though nothing was done to them.
     """
 
     workers: int
     online: int
     hashrate: int
+    until: Instant = field(default=Instant(0), compare=False)
 
     @property
     def offline(self) -> int:
@@ -85,14 +89,15 @@ def reading(
     step = observed_step(now)
     horizon = (step + 1) * MINUTE
     shares = found(seed, device.key, _work(seed, device, life, horizon, troubles))
+    until = _next_after(now, life, *(troubles[part.profile] for part in life if part.profile in troubles))
     part = next((part for part in life if _holds(part.start, part.end, now)), None)
     if part is None or part.cell in down_cells(seed, now):
-        return Reading(False, 0, _last_seen(seed, life, now), 0, shares)
+        return Reading(False, 0, _last_seen(seed, life, now), 0, shares, until)
     share = _mined_share(troubles.get(part.profile, ()), now)
     row = _curves_at(seed, feed_of(part.cell), step)
     rate = _round(dot(device.factors, row) * part.scale * share * QUANTUM[device.algorithm], ONE * FULL * FULL)
-    up = _up_since(seed, life, part, step)
-    return Reading(True, rate, Instant(max(horizon, part.start)), max(0, now - up) // SECOND, shares)
+    seen = Instant(max(horizon, part.start))
+    return Reading(True, rate, seen, (seen - _up_since(seed, life, part, step)) // SECOND, shares, until)
 
 
 def fleet_reading(
@@ -109,17 +114,18 @@ def fleet_reading(
         troubled: profiles of these workers that may be in trouble: the sums of each one's workers, which must be part
             of `sums`, and its troubles in order.
     """
-    total, online, mined = _mined_now(seed, sums, now)
+    total, online, mined, until = _mined_now(seed, sums, now)
     mined *= FULL
+    until = min(until, _next_after(now, *(troubles for _, troubles in troubled)))
     for part, troubles in troubled:
         share = _mined_share(troubles, now)
         if share != FULL:
             mined -= (FULL - share) * _mined_now(seed, part, now)[2]
-    return FleetReading(total, online, _round(mined * QUANTUM[sums.algorithm], ONE * FULL * FULL))
+    return FleetReading(total, online, _round(mined * QUANTUM[sums.algorithm], ONE * FULL * FULL), until)
 
 
-def _mined_now(seed: int, sums: FleetSums, now: Instant) -> tuple[int, int, int]:
-    """How many workers there are, how many are online, and the rate of them all in QUANTUM / FULL / ONE H/s."""
+def _mined_now(seed: int, sums: FleetSums, now: Instant) -> tuple[int, int, int, Instant]:
+    """How many workers there are, how many are online, the rate of them all in QUANTUM / FULL / ONE H/s, until when."""
     step = observed_step(now)
     down = down_cells(seed, now)
     known = sums.read(down, Instant(now + 1))
@@ -132,12 +138,19 @@ def _mined_now(seed: int, sums: FleetSums, now: Instant) -> tuple[int, int, int]
     total = sum(value.count for value in feeds)
     mined = sum(dot(value.parts, _curves_at(seed, feed, step)) for feed, value in enumerate(feeds) if value)
     mined -= sum(dot(value.parts, _curves_at(seed, feed_of(cell), step)) for cell, value in cells.items())
-    return total, total - sum(value.count for value in cells.values()), mined
+    until = min((change.at for change in known.changes), default=next_border(now))
+    return total, total - sum(value.count for value in cells.values()), mined, min(until, next_border(now))
 
 
 @lru_cache(maxsize=256)
 def _curves_at(seed: int, feed: int, step: int) -> Vector:
     return fed(seed, feed, step, step + 1)
+
+
+def _next_after(now: Instant, *stretches: Sequence[Segment] | Sequence[Trouble]) -> Instant:
+    """The next instant at which something may change: a minute begins, or one of the stretches begins or ends."""
+    borders = (at for several in stretches for one in several for at in (one.start, one.end) if at and at > now)
+    return min([next_border(now), *borders])
 
 
 def _holds(start: int, end: int | None, now: int) -> bool:

@@ -17,7 +17,7 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from itertools import accumulate, pairwise
 from typing import Final
 
-from upsim.clock import MINUTE, SECOND, Instant, parse_iso
+from upsim.clock import MINUTE, SECOND, Instant, next_border, parse_iso
 from upsim.fleet.curves import LEVELS
 from upsim.fleet.device import Device
 from upsim.fleet.hardware import HARDWARE
@@ -221,6 +221,7 @@ def recorded_series(name: str, track: Track, now: Instant) -> Series:
             Point(at // SECOND, (2 * (track.work_before(at + step) - track.work_before(at)) + step) // (2 * step))
             for at in starts
         ),
+        next_border(now, step),
     )
 
 
@@ -235,7 +236,8 @@ def recorded_reading(seed: int, device: Device, track: Track, now: Instant) -> R
     if gap is not None:
         return Reading(False, 0, gap, 0, shares)
     up = max((end for _, end in track.gaps if end is not None and end <= now), default=track.starts[0])
-    return Reading(True, track.rate_at(now), Instant(max(horizon, up)), (now - up) // SECOND, shares)
+    seen = Instant(max(horizon, up))
+    return Reading(True, track.rate_at(now), seen, (seen - up) // SECOND, shares)
 
 
 def added(several: Sequence[Series]) -> Series:
@@ -253,4 +255,5 @@ def added(several: Sequence[Series]) -> Series:
         first.hours,
         first.granularity,
         tuple(Point(column[0].timestamp, sum(point.hashrate for point in column)) for column in columns),
+        min(series.until for series in several),
     )

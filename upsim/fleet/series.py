@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from upsim.clock import MINUTE, SECOND, Instant
+from upsim.clock import MINUTE, SECOND, Instant, next_border
 from upsim.fleet import curves
 from upsim.fleet.cells import FLAPPING, KEPT_ONLINE, SCHEDULED, feed_of
 from upsim.fleet.curves import LEVELS, ONE, Vector
@@ -87,11 +87,13 @@ class Series:
         hours: the range's length.
         granularity: seconds of a point's step.
         points: ascending, without gaps, timestamps multiples of the granularity.
+        until: the instant at which its next point is complete.
     """
 
     hours: int
     granularity: int
     points: tuple[Point, ...]
+    until: Instant = Instant(0)
 
     @property
     def average(self) -> float:
@@ -170,6 +172,7 @@ def series(
             Point(start // SECOND, (2 * quantum * value + unit) // (2 * unit))
             for value, (start, _) in zip(mined, blocks, strict=True)
         ),
+        next_border(now, MINUTE * steps),
     )
 
 

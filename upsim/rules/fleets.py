@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from upsim.clock import Instant
+from upsim.clock import FOREVER, Instant
 from upsim.fleet import (
     FEEDS,
     CellSum,
@@ -80,3 +80,15 @@ def sums_of(world: World, account: Account, algorithm: str) -> FleetSums:
 def count_workers(world: World, account: Account, algorithm: str) -> int:
     """How many workers of the algorithm the account's lists show: those retired and those still to come included."""
     return world.store.read_sums(world.id, account.id, algorithm, (), world.now()).listed
+
+
+def next_change(world: World, account: Account, algorithm: str | None, now: Instant) -> Instant:
+    """The first instant after now at which a worker comes, goes or changes, of those that are known already.
+
+    Args:
+        algorithm: only workers of this one; None takes all.
+    """
+    mined = [algorithm] if algorithm else world.store.list_algorithms(world.id, account.id)
+    later = Instant(now + 1)
+    changes = (world.store.read_sums(world.id, account.id, one, (), later).changes for one in mined)
+    return min((at for several in changes for at, _, _ in several), default=FOREVER)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from upsim.algorithms import ALGORITHMS
+from upsim.clock import FOREVER, Instant
 from upsim.fleet import fleet_reading
 from upsim.model import Account
 from upsim.rules.fleets import count_workers, sums_of
@@ -25,9 +26,14 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Counts in all, and a block for each algorithm there is anything of."""
+    """Counts in all, and a block for each algorithm there is anything of.
+
+    Attributes:
+        until: the instant from which on they may differ, though nothing was changed.
+    """
 
     blocks: tuple[Block, ...]
+    until: Instant
 
     @property
     def workers_total(self) -> int:
@@ -54,16 +60,17 @@ def get_overview(world: World, account: Account) -> Overview:
     now = world.now()
     pools = world.store.count_pools(world.id, account.id)
     mined = set(world.store.list_algorithms(world.id, account.id))
-    blocks = []
+    blocks, until = [], FOREVER
     for algorithm in ALGORITHMS:
         if algorithm not in mined and algorithm not in pools:
             continue
         counts = pools.get(algorithm, PoolCounts(0, 0, 0))
         if algorithm in mined:
             found = fleet_reading(world.seed, sums_of(world, account, algorithm), now)
+            until = min(until, found.until)
             # Those that were retired, or are still to come, are in the lists as offline: so they count here.
             listed = count_workers(world, account, algorithm)
             blocks.append(Block(algorithm, listed, found.online, counts, found.hashrate))
         else:
             blocks.append(Block(algorithm, 0, 0, counts, 0))
-    return Overview(tuple(blocks))
+    return Overview(tuple(blocks), until)

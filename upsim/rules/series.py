@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from upsim import fleet
+from upsim.clock import FOREVER, Instant
 from upsim.errors import InvalidInput
 from upsim.fleet import RANGES, Point
 from upsim.model import Account, ObjectId
@@ -20,6 +21,7 @@ class Series:
     Attributes:
         algorithm: what was asked for, or else what is mined; None where there is no worker to mine anything.
         points: (timestamp in Unix seconds, H/s), oldest first.
+        until: the instant at which there is another point.
     """
 
     algorithm: str | None
@@ -27,6 +29,7 @@ class Series:
     hours: int
     granularity_s: int
     points: tuple[Point, ...]
+    until: Instant
 
 
 def worker_series(
@@ -42,7 +45,7 @@ def worker_series(
     if algorithm not in (None, worker.algorithm):
         raise InvalidInput("algorithm", f"worker {worker.name!r} mines {worker.algorithm}, not {algorithm}.")
     found = fleet.worker_series(world.seed, time_range, device_of(worker), history_of(worker), world.now())
-    return Series(worker.algorithm, time_range, found.hours, found.granularity, found.points)
+    return Series(worker.algorithm, time_range, found.hours, found.granularity, found.points, found.until)
 
 
 def fleet_series(world: World, account: Account, time_range: str, algorithm: str | None) -> Series:
@@ -60,6 +63,6 @@ def fleet_series(world: World, account: Account, time_range: str, algorithm: str
         algorithm = mined[0]
     if algorithm is None or algorithm not in mined:
         empty = RANGES[time_range]
-        return Series(algorithm, time_range, empty.hours, empty.granularity, ())
+        return Series(algorithm, time_range, empty.hours, empty.granularity, (), FOREVER)
     found = fleet.series(world.seed, time_range, sums_of(world, account, algorithm), world.now())
-    return Series(algorithm, time_range, found.hours, found.granularity, found.points)
+    return Series(algorithm, time_range, found.hours, found.granularity, found.points, found.until)

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from upsim.clock import Instant
+from upsim.clock import FOREVER, Instant, next_border
 from upsim.errors import NotFound
 from upsim.fleet import Reading, down_cells, reading
 from upsim.model import Account, HealthStatus, ObjectId, Page, Pool, Profile, Worker
-from upsim.rules.fleets import device_of, history_of
+from upsim.rules.fleets import device_of, history_of, next_change
 from upsim.store.base import Down, Span, WorkerFilter
 from upsim.world import World
 
@@ -25,6 +25,18 @@ class WorkerView:
     reading: Reading
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A page of workers.
+
+    Attributes:
+        until: the instant from which on it may look different, though nothing was changed.
+    """
+
+    page: Page[WorkerView]
+    until: Instant
+
+
 def list_workers(
     world: World,
     account: Account,
@@ -34,13 +46,17 @@ def list_workers(
     profile_id: ObjectId | None,
     search: str | None,
     online: bool | None,
-) -> Page[WorkerView]:
+) -> Listing:
     """A page of the account's workers, those that match all that is asked."""
     now = world.now()
     down = None if online is None else Down(down_cells(world.seed, now), now, offline=not online)
     which = WorkerFilter(algorithm=algorithm, profile_id=profile_id, search=search, down=down)
     page = world.store.list_workers(world.id, account.id, which, span)
-    return Page(_views(world, account, page.items, now), page.total)
+    views = _views(world, account, page.items, now)
+    until = min((view.reading.until for view in views), default=FOREVER)
+    if online is not None:  # then who comes, goes or falls silent changes who is listed, shown here or not
+        until = min(until, next_border(now), next_change(world, account, algorithm, now))
+    return Listing(Page(views, page.total), until)
 
 
 def get_worker(world: World, account: Account, worker_id: ObjectId) -> WorkerView:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from flask import Response
+
+from upsim.clock import Instant
 
 Json = dict[str, Any]
 
@@ -17,11 +19,14 @@ class Reply:
     """An answer before it is JSON.
 
     Attributes:
+        until: of what was read: the instant from which on the same call may be answered differently though nothing of
+            the world was changed. Where it is not said, from the next moment on.
         for_people: it will be kept as a file and read: line by line, not as short as it can be.
     """
 
     content: Json
     status: HTTPStatus = HTTPStatus.OK
+    until: Instant = Instant(0)
     for_people: bool = False
 
     def response(self) -> Response:
@@ -32,4 +37,7 @@ class Reply:
 
 def encode(content: Any) -> bytes:
     """JSON text, as short as it can be."""
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    return _ENCODER.encode(content).encode()
+
+
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
