@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ import pytest
 from tests.conftest import UrlFor
 from tests.scale.cable import Cable, Upstream
 from tests.scale.redis_server import redis_server
+from tests.scale.replica_set import replica_set
 
 CableTo = Callable[[Upstream], Cable]
 
@@ -36,17 +38,36 @@ def cable_to() -> Iterator[CableTo]:
         cable.close()
 
 
+@pytest.fixture(scope="session")
+def replica_set_port() -> Iterator[int]:
+    """The port of a replica set of one."""
+    with replica_set() as port:
+        yield port
+
+
 @pytest.fixture
 def mongodb_by_cable(url_for: UrlFor, cable_to: CableTo) -> tuple[str, Cable]:
     """The URL of a new database that is reached by a cable, and the cable."""
     parts = urlsplit(url_for("mongodb"))
     cable = cable_to((parts.hostname or "", parts.port or 27017))
-    query = "&".join(
-        filter(None, (parts.query, "serverSelectionTimeoutMS=300&socketTimeoutMS=500&connectTimeoutMS=300"))
-    )
+    # A replica set would say where it is, and the driver would go round the cable.
+    options = [part for part in parts.query.split("&") if part and not part.lower().startswith("replicaset=")]
+    query = "&".join([*options, "directConnection=true", *_IMPATIENT])
     log_in = parts.netloc.rpartition("@")[0]
     netloc = f"{log_in}@127.0.0.1:{cable.port}" if log_in else f"127.0.0.1:{cable.port}"
     return parts._replace(netloc=netloc, query=query).geturl(), cable
+
+
+_IMPATIENT = ("serverSelectionTimeoutMS=300", "socketTimeoutMS=500", "connectTimeoutMS=300")
+"""As a URL may say it: tests do not wait as long as users may have to."""
+
+
+@pytest.fixture
+def mongodb_limits_by_cable(replica_set_port: int, cable_to: CableTo) -> tuple[str, Cable]:
+    """The URL of a MongoDB that counts requests, and the cable by which it is reached."""
+    cable = cable_to(("127.0.0.1", replica_set_port))
+    options = "&".join(["directConnection=true", *_IMPATIENT])
+    return f"mongodb://127.0.0.1:{cable.port}/limits_{secrets.token_hex(6)}?{options}", cable
 
 
 @pytest.fixture

@@ -17,11 +17,11 @@ KEY = "up_k_demovip"
 POOL = {"name": "kept", "algorithm": "sha256", "host": "new.pool.test", "port": 3333, "username": "me"}
 
 
-@pytest.fixture(params=[pytest.param("mongodb", marks=pytest.mark.mongodb), "redis"])
+@pytest.fixture(params=[pytest.param("mongodb", marks=pytest.mark.mongodb), "redis", "mongodb_limits"])
 def losable(request: pytest.FixtureRequest) -> Iterator[tuple[Sandbox, Cable]]:
     """A simulator, and the cable to what it depends on: its store, or a limits storage of each kind."""
     kind = str(request.param)
-    url, cable = request.getfixturevalue("redis_by_cable" if kind == "redis" else "mongodb_by_cable")
+    url, cable = request.getfixturevalue(f"{kind}_by_cable")
     with opened(url) if kind == "mongodb" else opened(limits_storage=url) as sandbox:
         yield sandbox, cable
 
