@@ -15,7 +15,7 @@ Upstream = tuple[str, int] | Path
 class Cable:
     """Takes connections on a port of its own and carries what is said to the server behind it, and back."""
 
-    def __init__(self, upstream: Upstream) -> None:
+    def __init__(self, upstream: Upstream | None = None) -> None:
         self._upstream = upstream
         self._lock = threading.Lock()
         self._ends: dict[socket.socket, socket.socket] = {}
@@ -66,7 +66,7 @@ class Cable:
                 return
             near.settimeout(None)
             try:
-                far = self._connected()
+                far = self.connected()
             except OSError:
                 near.close()
                 continue
@@ -74,7 +74,13 @@ class Cable:
                 self._ends |= {near: far, far: near}
             threading.Thread(target=self._carry, args=(near, far), daemon=True).start()
 
-    def _connected(self) -> socket.socket:
+    def connected(self) -> socket.socket:
+        """A connection to the server behind it.
+
+        Raises:
+            OSError: it takes none.
+        """
+        assert self._upstream is not None
         if isinstance(self._upstream, Path):
             far = socket.socket(socket.AF_UNIX)
             far.connect(str(self._upstream))
