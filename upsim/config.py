@@ -152,6 +152,9 @@ class Config:
     sandbox_worlds: int = _setting(200, "N", _number(1, 100_000), "Visitors' worlds a public sandbox has at one time.")
     sandbox_minutes: int = _setting(120, "N", _number(1, 44_640), "How long a visitor's world lives, in minutes.")
     threads: int = _setting(8, "N", _number(1, 256), "Requests answered at the same time.")
+    metrics: bool = _setting(
+        False, "on|off", _switch, "on: metrics for Prometheus at /_upsim/metrics; needs pip install 'upsim[metrics]'."
+    )
     access_log: bool = _setting(False, "on|off", _switch, "on: one line a call on standard error.")
 
     @property

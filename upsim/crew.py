@@ -14,9 +14,11 @@ import contextlib
 import json
 import logging
 import os
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,6 +29,7 @@ from upsim.doors import bound, url_of
 from upsim.errors import ConfigError
 from upsim.ids import new_token
 from upsim.serve import Opened, Server, needs_token
+from upsim.web.metrics import FOLDER, forget
 
 log = logging.getLogger(__name__)
 
@@ -75,9 +78,12 @@ class _Crew:
         self._taken = taken
         self._roles: dict[int, str] = {}
         self._lifeline = os.pipe()
+        self._numbers: str | None = None  # a folder, in which processes that count add up
 
     def start(self) -> Opened:
         """Fork them all; what there is to know once all answer."""
+        if self._config.metrics and FOLDER not in os.environ:
+            os.environ[FOLDER] = self._numbers = tempfile.mkdtemp(prefix="upsim-metrics-")
         # One after the other: the first opens the store and makes the world that the others find.
         opened = self._fork("answers")
         for _ in range(self._config.processes - 1):
@@ -96,6 +102,8 @@ class _Crew:
             role = self._roles.pop(pid, None)
             if role is None:
                 continue
+            if self._config.metrics:
+                forget(pid)
             log.warning("process %d ended unasked (%s): another takes its place", pid, _reason(status))
             self._fork(role)
 
@@ -110,6 +118,8 @@ class _Crew:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
         self._roles.clear()
+        if self._numbers is not None:
+            shutil.rmtree(self._numbers, ignore_errors=True)
 
     def _fork(self, role: str) -> Opened:
         """Fork one, and wait until it answers.

@@ -89,6 +89,12 @@ class Pools:
             opened.append(OpenPort(algorithm, address, meets.port))
         return opened
 
+    def sessions(self) -> int:
+        """How many miners are connected to those on open ports."""
+        with self._lock:
+            server = self.__dict__.get("_server")
+            return len(server.connections()) if server is not None else 0
+
     def close(self) -> None:
         """Close every socket and end every thread."""
         with self._lock:

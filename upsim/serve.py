@@ -30,15 +30,18 @@ from upsim.dashboard import app as dashboard
 from upsim.dashboard.sandbox import Sandbox, nowhere_real
 from upsim.doors import Door, bound, open_door, url_of
 from upsim.doors.tls import tls_of
+from upsim.errors import ConfigError
 from upsim.ids import digest_of, new_token
 from upsim.look import look
 from upsim.pools import OpenPort, Pools, behaviour_summaries
+from upsim.readiness import Readiness
 from upsim.rules.faults import MAX_LATENCY_MS
 from upsim.rules.fleets import summands
 from upsim.rules.magic import is_magic
 from upsim.rules.worlds import DEFAULT, open_default
 from upsim.store.factory import open_store
 from upsim.web.app import create_app
+from upsim.web.metrics import Metrics
 from upsim.world import PoolTester, Universe
 
 if TYPE_CHECKING:
@@ -118,12 +121,14 @@ class Server:
             open_default(self.universe, beginning, config.seed)
             self.admin_token = config.admin_token or (new_token() if needs_token(config) else None)
             self.app: Flask = create_app(wall if config.access_log else None)
+            self._metrics = _metrics(self.app) if config.metrics else None
             visits = None
             if config.sandbox:
                 visits = Sandbox(self.universe, config.sandbox_worlds, config.sandbox_minutes)
                 visits.install(self.app)  # before the API: it sees each call first
             if config.limits_storage:
                 self._outside = Outside(config.limits_storage)
+            self.readiness = Readiness(self._store, self._outside)
             api.install(self.app, self.universe, config, self._outside)
             controls = Controls(
                 self.admin_token,
@@ -133,6 +138,8 @@ class Server:
                 visits=visits,
                 max_latency_ms=visits.max_latency_ms if visits else MAX_LATENCY_MS,
                 address_of=partial(_address_of, config.trusted_proxy),
+                lacking=self.readiness.lacking,
+                metrics=self._metrics,
             )
             control.install(self.app, self.universe, controls)
             dashboard.install(self.app)
@@ -145,6 +152,7 @@ class Server:
         self._tls: ServerTls | None = None
         self._door: Door | None = None
         self._thread: threading.Thread | None = None
+        self._closed = threading.Event()
 
     def listen(self, taken: socket.socket | None = None) -> str:
         """Take the port and say the URL; nothing is answered before `run`.
@@ -173,6 +181,10 @@ class Server:
             ConfigError: one cannot be had.
         """
         self.pool_ports = self._pools.open_ports(DEFAULT, self.config.seed)
+        if self._metrics is not None and self.pool_ports:
+            # Told by the process that holds the ports, which may not be the one that is asked.
+            counting = threading.Thread(target=self._count_sessions, name="upsim-sessions", daemon=True)
+            counting.start()
 
     def opened(self, url: str) -> Opened:
         """What a user needs to know of it, once it answers there."""
@@ -191,6 +203,7 @@ class Server:
 
     def close(self) -> None:
         """Stop everything; what was acknowledged is kept."""
+        self._closed.set()
         if self._door is not None:
             self._door.close()
         if self._thread is not None:
@@ -199,6 +212,11 @@ class Server:
             self._tls.close()
         self._pools.close()
         self._release()
+
+    def _count_sessions(self) -> None:
+        while not self._closed.wait(1.0):
+            assert self._metrics is not None  # noqa: S101 - it is what this thread is for
+            self._metrics.note_sessions(self._pools.sessions())
 
     def _release(self) -> None:
         if self._outside is not None:
@@ -219,6 +237,22 @@ class Server:
             for secret in beginning.secrets
             if (key := keys.get(digest_of(secret))) is not None and not is_magic(key)
         )
+
+
+def _metrics(app: Flask) -> Metrics:
+    """Count the app's calls.
+
+    Raises:
+        ConfigError: what counts is not installed.
+    """
+    try:
+        metrics = Metrics()
+    except ImportError as error:
+        raise ConfigError(
+            f"metrics: their library is not installed ({error}). Try: pip install 'upsim[metrics]'."
+        ) from error
+    metrics.install(app)
+    return metrics
 
 
 def _address_of(trusted: Sequence[str], request: Request) -> str:

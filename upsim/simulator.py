@@ -48,6 +48,7 @@ class Simulator(Client):
         admin_token: str | None = None,
         threads: int = 8,
         server: Literal["waitress", "granian"] = "waitress",
+        metrics: bool = False,
         access_log: bool = False,
         listen: bool = True,
     ) -> None:
@@ -76,6 +77,7 @@ class Simulator(Client):
             "admin_token": admin_token,
             "threads": threads,
             "server": server,
+            "metrics": metrics,
             "access_log": access_log,
         }
         self._server = Server(configure({name: _spoken(value) for name, value in given.items()}, {}))

@@ -41,7 +41,9 @@ class RoundRobin(Cable):
     def wait_for(self, port: int, ready: bool) -> None:
         """Wait until that server was heard to be ready, or not to be."""
         with self._probed:
-            assert self._probed.wait_for(lambda: self._ready[port] is ready, timeout=60), f"{port}: ready is not {ready}"
+            assert self._probed.wait_for(lambda: self._ready[port] is ready, timeout=60), (
+                f"{port}: ready is not {ready}"
+            )
 
     def connected(self) -> socket.socket:
         for _ in self._ports:

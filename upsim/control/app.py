@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from flask import Flask, Response, request
 
-from upsim.control import about, accounts, effects, guard, worlds
+from upsim.control import about, accounts, effects, guard, state, worlds
 from upsim.control.call import ControlCall, Controls
 from upsim.errors import UpsimError
 from upsim.spec import CONTROL, Operation
@@ -25,15 +25,20 @@ PREFIX: Final = "/_upsim"
 MAX_WORLD_BYTES: Final = 64 << 20
 """How large a downloaded world may be that is loaded."""
 
-Handler = Callable[[ControlCall], Reply]
+READY: Final = f"{PREFIX}/ready"
+"""What anybody may ask."""
+
+Handler = Callable[[ControlCall], Reply | state.Exposition]
 
 HANDLERS: Final[Mapping[str, Handler]] = {
     handler.__name__: handler
     for handler in (
         about.get_about,
         about.create_visit,
-        worlds.get_health,
-        worlds.get_magic,
+        state.get_health,
+        state.get_ready,
+        state.get_metrics,
+        state.get_magic,
         worlds.list_worlds,
         worlds.create_world,
         worlds.get_world,
@@ -75,6 +80,8 @@ def install(app: Flask, universe: Universe, controls: Controls) -> None:
     """Put the control plane on the app."""
 
     def admit() -> None:
+        if request.path == READY:
+            return  # a load balancer has no token, and is told no more than yes or no
         if request.path == PREFIX or request.path.startswith(PREFIX + "/"):
             guard.check(request, controls.token, controls.visits.may_drive if controls.visits else None)
             if request.path == f"{PREFIX}/worlds":

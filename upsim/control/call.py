@@ -11,6 +11,7 @@ from flask import Request
 from upsim.model import Account
 from upsim.rules.faults import MAX_LATENCY_MS
 from upsim.rules.worlds import NewWorld, require_world
+from upsim.web.metrics import Metrics
 from upsim.web.params import Input
 from upsim.web.reply import Json, Reply
 from upsim.world import Universe, World
@@ -42,6 +43,8 @@ class Controls:
         visits: the public sandbox, where this is one.
         max_latency_ms: how long a fault may make an answer wait.
         address_of: where a request comes from.
+        lacking: what keeps this process from answering calls, with the reason; empty where it is ready.
+        metrics: what is counted for Prometheus, where it is.
     """
 
     token: str | None
@@ -51,6 +54,8 @@ class Controls:
     visits: Visits | None = None
     max_latency_ms: int = MAX_LATENCY_MS
     address_of: Callable[[Request], str] = lambda asked: asked.remote_addr or ""
+    lacking: Callable[[], Mapping[str, str]] = dict
+    metrics: Metrics | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Worlds, their clocks, options and snapshots: the calls under /_upsim/worlds, and what is said of the whole."""
+"""Worlds, their clocks, options and snapshots: the calls under /_upsim/worlds."""
 
 from __future__ import annotations
 
@@ -13,18 +13,7 @@ from upsim.errors import InvalidInput
 from upsim.model import Tier
 from upsim.rules import clocks, portable, snapshots, worlds
 from upsim.rules.clocks import ClockChange
-from upsim.rules.magic import magic_values
 from upsim.web.reply import Reply
-
-
-def get_health(call: ControlCall) -> Reply:
-    count = len(worlds.list_worlds(call.universe))
-    return Reply({"status": "ok", "store": call.universe.store.url.partition(":")[0], "worlds": count})
-
-
-def get_magic(call: ControlCall) -> Reply:
-    rows = magic_values(call.universe.fixture, call.behaviours)
-    return Reply({"data": [{"kind": row.kind, "value": row.value, "outcome": row.outcome} for row in rows]})
 
 
 def list_worlds(call: ControlCall) -> Reply:

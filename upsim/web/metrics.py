@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from flask import Flask, Response, g, request
@@ -22,6 +22,14 @@ LATENCY_BOUNDS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0
 
 FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 """prometheus_client's variable: the folder in which processes add up."""
+
+
+def forget(pid: int) -> None:
+    """What was true only while a process lived is true no more; what it counted stays counted."""
+    folder = os.environ.get(FOLDER)
+    if folder is not None:
+        for file in Path(folder).glob(f"gauge_live*_{pid}.db"):
+            file.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +50,9 @@ METRICS: Final = (
     Metric("upsim_calls_total", "counter", ("operation", "status"), "Calls by operationId and status of the answer."),
     Metric("upsim_call_seconds", "histogram", ("operation",), "How long calls under /v1 took, from their key on."),
     Metric("upsim_refused_by_limit_total", "counter", (), "Calls refused by the rate limit, faults not counted."),
-    Metric("upsim_unavailable_total", "counter", ("part",), "Calls refused since the store or the limits did not answer."),
+    Metric(
+        "upsim_unavailable_total", "counter", ("part",), "Calls refused since the store or the limits did not answer."
+    ),
     Metric("upsim_worlds", "gauge", (), "Worlds there are, in the store that all processes share."),
     Metric("upsim_pool_sessions", "gauge", (), "Miners connected to simulated pools on ports of this machine."),
 )
@@ -121,7 +131,8 @@ class Metrics:
             from prometheus_client import multiprocess
 
             registry = self._library.CollectorRegistry()
-            multiprocess.MultiProcessCollector(registry)
+            collector: Any = multiprocess.MultiProcessCollector
+            collector(registry)
         told: list[Any] = [registry]
         if FOLDER not in os.environ:
             told.append(self._process())
