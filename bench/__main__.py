@@ -10,7 +10,7 @@ import importlib
 import sys
 from typing import Final
 
-SECTIONS: Final = ("http", "stratum", "worlds", "dashboard")
+SECTIONS: Final = ("start", "http", "stratum", "worlds", "dashboard")
 """Modules of this package whose `main` measures one thing and prints it."""
 
 

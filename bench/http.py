@@ -163,10 +163,10 @@ def _process(command: list[str]) -> Iterator[subprocess.Popen[str]]:
 class Client:
     """One kept connection that asks for one path, with as little work of its own as can be."""
 
-    def __init__(self, port: int, path: str) -> None:
+    def __init__(self, port: int, path: str, key: str = KEY) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=120)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._request = f"GET {path} HTTP/1.1\r\nHost: bench\r\nX-API-Key: {KEY}\r\n\r\n".encode()
+        self._request = f"GET {path} HTTP/1.1\r\nHost: bench\r\nX-API-Key: {key}\r\n\r\n".encode()
 
     def ask(self) -> bytes:
         """One call; the body of its answer."""

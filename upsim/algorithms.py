@@ -7,10 +7,11 @@ Dialects and constants: the fact sheet behind docs/stratum.md.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
+
+from upsim.records import dataclass
 
 
 class Dialect(StrEnum):

@@ -7,9 +7,10 @@ carry; they become ISO 8601 text or whole seconds only where an answer is render
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, NewType, Protocol
+
+from upsim.records import dataclass
 
 Instant = NewType("Instant", int)
 """Unix time in milliseconds."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, field, fields
 from pathlib import Path
 from typing import Any, Final
 
 from upsim.algorithms import ALGORITHMS
 from upsim.errors import ConfigError
+from upsim.records import dataclass
 
 ENV_PREFIX: Final = "UPSIM_"
 TEST_PREFIX: Final = "UPSIM_TEST_"

@@ -28,7 +28,7 @@ from upsim.config import Config
 from upsim.doors import bound, url_of
 from upsim.errors import ConfigError
 from upsim.ids import new_token
-from upsim.serve import Opened, Server, needs_token
+from upsim.serve import Opened, Server, collect_from_now_on, needs_token
 from upsim.web.metrics import FOLDER, forget
 
 log = logging.getLogger(__name__)
@@ -176,6 +176,7 @@ def _serve(config: Config, role: str, taken: socket.socket, say: int) -> None:
             server.open_ports()
         else:
             url = server.listen(taken)
+        collect_from_now_on()
         _say(say, server.opened(url).to_json())
         if role == "pools":
             threading.Event().wait()

@@ -9,7 +9,7 @@ import hashlib
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -23,6 +23,7 @@ from upsim.errors import ConfigError
 from upsim.fleet import FULL, HARDWARE, Event, EventKind, cell_at, cell_now, device
 from upsim.ids import NUMBER, digest_of, hint_of, numbered, object_id
 from upsim.model import Account, ApiKey, Health, HealthStatus, ObjectId, Pool, Profile, Scope, Tier, Worker
+from upsim.records import dataclass
 from upsim.store.base import Content
 
 LATEST: Final = Instant((2**32 - 1) * 1000)

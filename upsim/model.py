@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Generic, NewType, TypeVar
 
 from upsim.clock import ClockState, Instant
+from upsim.records import dataclass
 
 WorldId = NewType("WorldId", str)
 """Names an isolated universe: letters, digits, dots, dashes."""

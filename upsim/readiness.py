@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from upsim.api.counting import Outside
 from upsim.errors import StoreUnavailable
+from upsim.records import dataclass
 from upsim.rules.worlds import DEFAULT
 from upsim.store.base import Store
 

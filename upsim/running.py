@@ -11,7 +11,7 @@ from collections.abc import Callable
 from upsim.config import Config
 from upsim.documents import write_atomically
 from upsim.errors import ConfigError
-from upsim.serve import Opened, Server
+from upsim.serve import Opened, Server, collect_from_now_on
 
 
 def serve(config: Config, announce: Callable[[Opened], None]) -> None:
@@ -23,6 +23,7 @@ def serve(config: Config, announce: Callable[[Opened], None]) -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="upsim: %(message)s")
 
     def tell(opened: Opened) -> None:
+        collect_from_now_on()
         if config.ready_file is not None:
             _write_ready_file(config, opened)
         announce(opened)

@@ -7,45 +7,44 @@ share is the store, which guards itself. Several processes are upsim.crew's busi
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import socket
 import threading
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Request
 
-from upsim import fixture
+from upsim import control, fixture
 from upsim.api import app as api
 from upsim.api.admission import client_address
 from upsim.api.counting import Outside
 from upsim.clock import Clock, SystemClock
 from upsim.config import Config
-from upsim.control import app as control
-from upsim.control.call import Controls
 from upsim.dashboard import app as dashboard
-from upsim.dashboard.sandbox import Sandbox, nowhere_real
 from upsim.doors import Door, bound, open_door, url_of
 from upsim.doors.tls import tls_of
 from upsim.errors import ConfigError
 from upsim.ids import digest_of, new_token
-from upsim.look import look
-from upsim.pools import OpenPort, Pools, behaviour_summaries
+from upsim.model import PoolTarget, PoolTest
 from upsim.readiness import Readiness
-from upsim.rules.faults import MAX_LATENCY_MS
+from upsim.records import dataclass
 from upsim.rules.fleets import summands
 from upsim.rules.magic import is_magic
 from upsim.rules.worlds import DEFAULT, open_default
 from upsim.store.factory import open_store
-from upsim.web.app import create_app
-from upsim.web.metrics import Metrics
-from upsim.world import PoolTester, Universe
+from upsim.web.app import create_app, mount
+from upsim.world import PoolTester, Universe, World
 
 if TYPE_CHECKING:
+    from upsim.dashboard.sandbox import Sandbox
+    from upsim.pools import OpenPort, Pools
     from upsim.tls.serving import ServerTls
+    from upsim.web.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +81,8 @@ class Opened:
     def from_json(cls, content: dict[str, Any]) -> Opened:
         """What another process said."""
         logins = tuple(Login(**{**login, "scopes": tuple(login["scopes"])}) for login in content["logins"])
+        from upsim.pools import OpenPort
+
         ports = tuple(OpenPort(**port) for port in content["pool_ports"])
         return cls(content["url"], content["authority"], content["admin_token"], logins, ports)
 
@@ -111,38 +112,29 @@ class Server:
         beginning = fixture.load(config.fixture)
         self._store = open_store(config.store, summands)
         self._outside: Outside | None = None
+        self._pools: Pools | None = None
+        self._lock = threading.Lock()
         try:
-            wall = wall or SystemClock()
-            self._pools = Pools(config, self._store, wall)
-            tester = test_pool or self._pools.test
-            self.universe = Universe(
-                self._store, nowhere_real(tester) if config.sandbox else tester, wall, config.fixture, config.seed
-            )
+            self._wall = wall or SystemClock()
+            tester = test_pool or self._test_pool
+            self.universe = Universe(self._store, tester, self._wall, config.fixture, config.seed)
+            self._visits: Sandbox | None = None
+            if config.sandbox:
+                # Here and not above: this and all that is imported within functions, most processes never need.
+                from upsim.dashboard.sandbox import Sandbox, nowhere_real
+
+                self.universe = replace(self.universe, test_pool=nowhere_real(tester))
+                self._visits = Sandbox(self.universe, config.sandbox_worlds, config.sandbox_minutes)
             open_default(self.universe, beginning, config.seed)
             self.admin_token = config.admin_token or (new_token() if needs_token(config) else None)
-            self.app: Flask = create_app(wall if config.access_log else None)
-            self._metrics = _metrics(self.app) if config.metrics else None
-            visits = None
-            if config.sandbox:
-                visits = Sandbox(self.universe, config.sandbox_worlds, config.sandbox_minutes)
-                visits.install(self.app)  # before the API: it sees each call first
             if config.limits_storage:
                 self._outside = Outside(config.limits_storage)
             self.readiness = Readiness(self._store, self._outside)
+            self._metrics = _metrics() if config.metrics else None
+            self.app: Flask = self._new_app()
             api.install(self.app, self.universe, config, self._outside)
-            controls = Controls(
-                self.admin_token,
-                behaviour_summaries,
-                look=partial(look, self.app),
-                logins=self._known_keys,
-                visits=visits,
-                max_latency_ms=visits.max_latency_ms if visits else MAX_LATENCY_MS,
-                address_of=partial(_address_of, config.trusted_proxy),
-                lacking=self.readiness.lacking,
-                metrics=self._metrics,
-            )
-            control.install(self.app, self.universe, controls)
             dashboard.install(self.app)
+            mount(self.app, control.PREFIX, self._control_plane)
         except BaseException:
             self._release()
             raise
@@ -153,6 +145,47 @@ class Server:
         self._door: Door | None = None
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
+
+    def _new_app(self) -> Flask:
+        app = create_app(self._wall if self.config.access_log else None)
+        if self._metrics is not None:
+            self._metrics.install(app)
+        if self._visits is not None:
+            self._visits.install(app)  # before all else: it sees each call first
+        return app
+
+    def _control_plane(self) -> Flask:
+        from upsim.control.app import install
+        from upsim.control.call import Controls
+        from upsim.look import look
+        from upsim.pools import behaviour_summaries
+        from upsim.rules.faults import MAX_LATENCY_MS
+
+        app = self._new_app()
+        controls = Controls(
+            self.admin_token,
+            behaviour_summaries,
+            look=partial(look, self.app),
+            logins=self._known_keys,
+            visits=self._visits,
+            max_latency_ms=self._visits.max_latency_ms if self._visits else MAX_LATENCY_MS,
+            address_of=partial(_address_of, self.config.trusted_proxy),
+            lacking=self.readiness.lacking,
+            metrics=self._metrics,
+        )
+        install(app, self.universe, controls)
+        return app
+
+    def _test_pool(self, world: World, target: PoolTarget) -> PoolTest:
+        return self._open_pools().test(world, target)
+
+    def _open_pools(self) -> Pools:
+        from upsim.pools import Pools
+
+        with self._lock:
+            if self._pools is None:
+                self._pools = Pools(self.config, self._store, self._wall)
+            return self._pools
 
     def listen(self, taken: socket.socket | None = None) -> str:
         """Take the port and say the URL; nothing is answered before `run`.
@@ -180,7 +213,8 @@ class Server:
         Raises:
             ConfigError: one cannot be had.
         """
-        self.pool_ports = self._pools.open_ports(DEFAULT, self.config.seed)
+        if self.config.pool_ports:
+            self.pool_ports = self._open_pools().open_ports(DEFAULT, self.config.seed)
         if self._metrics is not None and self.pool_ports:
             # Told by the process that holds the ports, which may not be the one that is asked.
             counting = threading.Thread(target=self._count_sessions, name="upsim-sessions", daemon=True)
@@ -210,13 +244,14 @@ class Server:
             self._thread.join()
         if self._tls is not None:
             self._tls.close()
-        self._pools.close()
+        if self._pools is not None:
+            self._pools.close()
         self._release()
 
     def _count_sessions(self) -> None:
         while not self._closed.wait(1.0):
             assert self._metrics is not None  # noqa: S101 - it is what this thread is for
-            self._metrics.note_sessions(self._pools.sessions())
+            self._metrics.note_sessions(self._open_pools().sessions())
 
     def _release(self) -> None:
         if self._outside is not None:
@@ -239,20 +274,26 @@ class Server:
         )
 
 
-def _metrics(app: Flask) -> Metrics:
-    """Count the app's calls.
+def collect_from_now_on() -> None:
+    """Let garbage be looked for, but never again among what there is by now: it stays until the end."""
+    gc.freeze()
+    gc.enable()
+
+
+def _metrics() -> Metrics:
+    """What counts calls.
 
     Raises:
         ConfigError: what counts is not installed.
     """
+    from upsim.web.metrics import Metrics
+
     try:
-        metrics = Metrics()
+        return Metrics()
     except ImportError as error:
         raise ConfigError(
             f"metrics: their library is not installed ({error}). Try: pip install 'upsim[metrics]'."
         ) from error
-    metrics.install(app)
-    return metrics
 
 
 def _address_of(trusted: Sequence[str], request: Request) -> str:

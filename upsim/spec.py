@@ -7,13 +7,13 @@ Nothing in them is restated anywhere.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, Final
 
 from upsim import documents
+from upsim.records import dataclass
 
 _METHODS: Final = ("get", "put", "post", "delete", "patch")
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from upsim.clock import Clock, Instant
 from upsim.model import PoolTarget, PoolTest, WorldId, WorldRecord
+from upsim.records import dataclass
 from upsim.store.base import Store
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from upsim.model import Account, ObjectId
+from upsim.records import dataclass
 from upsim.store.base import Span
 from upsim.web.params import Input
 from upsim.world import World

@@ -6,7 +6,6 @@ here is the wrong one: so the window's number, by the world's clock, is part of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from flask import Flask, Response, g
@@ -15,6 +14,7 @@ from upsim.api.counting import Outside
 from upsim.clock import SECOND, Instant
 from upsim.errors import RateLimited
 from upsim.model import Caller
+from upsim.records import dataclass
 from upsim.rules.tiers import requests_allowed, window_at, window_start
 from upsim.store.base import Store
 

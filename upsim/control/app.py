@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from flask import Flask, Response, request
 
-from upsim.control import about, accounts, effects, guard, state, worlds
+from upsim.control import PREFIX, about, accounts, effects, guard, state, worlds
 from upsim.control.call import ControlCall, Controls
 from upsim.errors import UpsimError
 from upsim.spec import CONTROL, Operation
@@ -19,8 +19,6 @@ from upsim.web import errors, params
 from upsim.web.app import View, add_document, add_operations
 from upsim.web.reply import Reply
 from upsim.world import Universe
-
-PREFIX: Final = "/_upsim"
 
 MAX_WORLD_BYTES: Final = 64 << 20
 """How large a downloaded world may be that is loaded."""

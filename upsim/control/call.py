@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from flask import Request
 
 from upsim.model import Account
+from upsim.records import dataclass
 from upsim.rules.faults import MAX_LATENCY_MS
 from upsim.rules.worlds import NewWorld, require_world
 from upsim.web.metrics import Metrics

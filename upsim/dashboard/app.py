@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -16,6 +15,8 @@ from typing import Final
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import NotFound
+
+from upsim.records import dataclass
 
 HEADERS: Final[Mapping[str, str]] = {
     # No inline script, no inline style, no other host; no frame around it, no form that leaves it.

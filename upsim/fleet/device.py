@@ -5,7 +5,6 @@ The seed decides the curves and the outages alone, so that worlds of different s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from upsim.clock import Instant
@@ -13,6 +12,7 @@ from upsim.fleet.cells import SCHEDULED
 from upsim.fleet.chance import bell, below, digest
 from upsim.fleet.curves import NOISES, WIDTH, Vector
 from upsim.fleet.hardware import HARDWARE, QUANTUM
+from upsim.records import dataclass
 
 _WEIGHTS: Final = (-6, -5, -4, -3, -2, 2, 3, 4, 5, 6)
 """What a worker may weigh a noise with: large enough to matter, so that no worker is without noise."""

@@ -6,11 +6,11 @@ Rates are the makers' or the usual tuned ones, rounded; a fleet needs believable
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from upsim.algorithms import ALGORITHMS
+from upsim.records import dataclass
 
 KILO, MEGA, GIGA, TERA = 10**3, 10**6, 10**9, 10**12
 

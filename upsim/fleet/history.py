@@ -6,12 +6,12 @@ An event after the instant that is asked about has not happened: a world's clock
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from upsim.clock import Instant
 from upsim.fleet.cells import flapping_cell, offline_cell, online_cell
 from upsim.fleet.device import Device
+from upsim.records import dataclass
 
 FULL = 1000
 """A scale of 1, in per mille."""

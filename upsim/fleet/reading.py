@@ -8,7 +8,7 @@ pool is online with a hashrate of 0.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
@@ -24,6 +24,7 @@ from upsim.fleet.outages import down_cells, down_since, is_down, observed_step, 
 from upsim.fleet.series import Trouble
 from upsim.fleet.shares import FINE, Shares, found
 from upsim.fleet.sums import CellSum, FleetSums
+from upsim.records import dataclass
 
 NO_TROUBLE: Final[Mapping[str, Sequence[Trouble]]] = MappingProxyType({})
 

@@ -12,7 +12,6 @@ import io
 import json
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from itertools import accumulate, pairwise
 from typing import Final
@@ -24,6 +23,7 @@ from upsim.fleet.hardware import HARDWARE
 from upsim.fleet.reading import Reading
 from upsim.fleet.series import RANGES, Point, Series
 from upsim.fleet.shares import FINE, found
+from upsim.records import dataclass
 
 HOLD: Final = 15 * MINUTE
 """How long a reading holds where none follows, in milliseconds, unless told otherwise."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -35,6 +34,7 @@ from upsim.fleet.integrals import (
 )
 from upsim.fleet.outages import CellSpan, all_own_outages
 from upsim.fleet.sums import FleetSums, Snapshot, Tally
+from upsim.records import dataclass
 
 
 class Range(NamedTuple):

@@ -7,7 +7,6 @@ joins, moves, retires or is changed by hand; nobody ever walks through the worke
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from upsim.clock import Instant
@@ -16,6 +15,7 @@ from upsim.fleet.curves import WIDTH, Vector
 from upsim.fleet.device import Device
 from upsim.fleet.hardware import QUANTUM
 from upsim.fleet.history import FULL, Event, segments
+from upsim.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 from upsim.clock import Instant
 from upsim.errors import InvalidInput, NotFound
 from upsim.ids import digest_of, hint_of, new_key
 from upsim.model import Account, ApiKey, ObjectId, Scope, Tier
+from upsim.records import dataclass
 from upsim.rules.caps import at_most_keys
 from upsim.rules.pools import new_id
 from upsim.rules.tiers import window_at, window_start

@@ -5,10 +5,11 @@ What a behaviour's name does is the pools' own business; here is kept which addr
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from upsim.model import WorldId, WorldRecord
+from upsim.records import dataclass
 from upsim.store.base import Store
 from upsim.world import World
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from upsim.clock import DAY, ClockState, Instant
 from upsim.errors import InvalidInput
 from upsim.model import WorldRecord
+from upsim.records import dataclass
 from upsim.world import World
 
 EARLIEST: Final = Instant(0)

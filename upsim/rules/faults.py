@@ -10,11 +10,12 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 from upsim.errors import InvalidInput, NotFound
 from upsim.model import WorldRecord
+from upsim.records import dataclass
 from upsim.world import World
 
 EFFECTS: Final = {

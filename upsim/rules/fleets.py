@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
 from upsim.clock import FOREVER, Instant
@@ -21,6 +20,7 @@ from upsim.fleet import (
     feed_of,
 )
 from upsim.model import Account, Worker
+from upsim.records import dataclass
 from upsim.store.sums import Summand
 from upsim.world import World
 

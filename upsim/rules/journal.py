@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from upsim.errors import InvalidInput
 from upsim.ids import KEY_PREFIX
 from upsim.model import JournalEntry
+from upsim.records import dataclass
 from upsim.rules.worlds import DEFAULT_JOURNAL, cap_of
 from upsim.store.base import EntryFilter
 from upsim.world import World

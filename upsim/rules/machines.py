@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import Final
 
@@ -11,6 +11,7 @@ from upsim.errors import InvalidInput, NotFound
 from upsim.fleet import HARDWARE, Event, EventKind, cell_now, device
 from upsim.ids import numbered, object_id
 from upsim.model import Account, ObjectId, Worker
+from upsim.records import dataclass
 from upsim.rules.fleets import device_of, history_of
 from upsim.rules.worlds import cap_of
 from upsim.store.base import Span, WorkerFilter

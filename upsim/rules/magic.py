@@ -6,12 +6,12 @@ The table follows from what is there: the pools' behaviours, and what a fixture'
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
 from upsim import fixture
 from upsim.clock import iso
 from upsim.model import ApiKey, Worker
+from upsim.records import dataclass
 
 HOST_SUFFIX = ".pool.test"
 """Behind a behaviour's name: the host name of a pool that always behaves so."""

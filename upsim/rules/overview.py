@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from upsim.algorithms import ALGORITHMS
 from upsim.clock import FOREVER, Instant
 from upsim.fleet import fleet_reading
 from upsim.model import Account
+from upsim.records import dataclass
 from upsim.rules.fleets import count_workers, sums_of
 from upsim.store.base import PoolCounts
 from upsim.world import World

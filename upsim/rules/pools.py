@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from upsim.errors import NotFound, PoolInUse, PoolTestFailed, QuotaExceeded
 from upsim.ids import object_id
 from upsim.model import Account, Health, HealthStatus, ObjectId, Page, Pool, PoolTarget, PoolTest, Profile
+from upsim.records import dataclass
 from upsim.rules.caps import at_most_pools
 from upsim.store.base import PoolChanges, Span
 from upsim.world import World

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from upsim.errors import NoDefaultProfile, NotFound
 from upsim.model import Account, ObjectId, Page, Pool, Profile
+from upsim.records import dataclass
 from upsim.rules.caps import at_most_profiles
 from upsim.rules.pools import new_id
 from upsim.store.base import Moved, ProfileChanges, Span

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from upsim import fleet
 from upsim.clock import FOREVER, Instant
 from upsim.errors import InvalidInput
 from upsim.fleet import RANGES, Point
 from upsim.model import Account, ObjectId
+from upsim.records import dataclass
 from upsim.rules.fleets import device_of, history_of, sums_of
 from upsim.rules.workers import require_worker
 from upsim.world import World

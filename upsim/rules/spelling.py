@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -17,6 +16,7 @@ from upsim.errors import InvalidInput
 from upsim.fleet import HARDWARE, EventKind
 from upsim.fleet.device import WEIGHTS
 from upsim.model import HealthStatus, Scope, Tier
+from upsim.records import dataclass
 
 Thing = TypeVar("Thing")
 

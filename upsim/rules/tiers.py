@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from upsim.clock import SECOND, Instant
 from upsim.model import Account, Tier
+from upsim.records import dataclass
 
 WINDOW_S: Final = 60
 """Length of a rate-limit window, in seconds."""

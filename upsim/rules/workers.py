@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from upsim.clock import FOREVER, Instant, next_border
 from upsim.errors import NotFound
 from upsim.fleet import Reading, down_cells, reading
 from upsim.model import Account, HealthStatus, ObjectId, Page, Pool, Profile, Worker
+from upsim.records import dataclass
 from upsim.rules.fleets import device_of, history_of, next_change
 from upsim.store.base import Down, Span, WorkerFilter
 from upsim.world import World

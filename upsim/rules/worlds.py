@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from upsim import fixture
@@ -18,6 +18,7 @@ from upsim.errors import AlreadyExists, ConfigError, InvalidInput, NotFound, Sto
 from upsim.fixture import Fixture
 from upsim.ids import digest_of, hint_of, new_key, new_name
 from upsim.model import Account, ApiKey, Tier, WorldId, WorldRecord
+from upsim.records import dataclass
 from upsim.rules.clocks import ClockChange, changed
 from upsim.store.base import Content
 from upsim.world import Universe, World

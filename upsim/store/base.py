@@ -14,7 +14,7 @@ frozen. Lists are ordered by created_at, then id. Any method may raise StoreUnav
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Protocol
 
 from upsim.clock import Instant
@@ -36,6 +36,7 @@ from upsim.model import (
     WorldId,
     WorldRecord,
 )
+from upsim.records import dataclass
 from upsim.store.sums import Sums
 
 DIGEST_LENGTH = 64

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeVar
 
 from upsim.clock import DAY, Instant
 from upsim.model import Worker
+from upsim.records import dataclass
 
 Numbers = tuple[int, ...]
 _Key = TypeVar("_Key", int, tuple[Instant, int])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Collection, Iterable, Mapping
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import NotFound
@@ -14,6 +15,9 @@ from werkzeug.routing import BaseConverter, Map
 from upsim.clock import Clock
 from upsim.spec import Operation, Spec
 from upsim.web import access, errors
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 MAX_BODY_BYTES: Final = 1 << 20
 
@@ -57,6 +61,35 @@ def add_operations(app: Flask, spec: Spec, handlers: Mapping[str, Any], view: Ca
             methods=[operation.method],
             provide_automatic_options=False,
         )
+
+
+def mount(app: Flask, prefix: str, make: Callable[[], Flask]) -> None:
+    """Let another app answer all below a prefix: made when the first such call comes, since most processes see none."""
+    app.wsgi_app = _Mount(app.wsgi_app, prefix, make)  # type: ignore[method-assign]  # as Flask says to do
+
+
+class _Mount:
+    """One app until a path begins with the prefix; then the other."""
+
+    def __init__(self, outer: WSGIApplication, prefix: str, make: Callable[[], Flask]) -> None:
+        self._outer = outer
+        self._prefix = prefix
+        self._make = make
+        self._made: Flask | None = None
+        self._lock = Lock()
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path.startswith(self._prefix) and path[len(self._prefix) :][:1] in ("", "/"):
+            return self._inner()(environ, start_response)
+        return self._outer(environ, start_response)
+
+    def _inner(self) -> Flask:
+        if self._made is None:
+            with self._lock:
+                if self._made is None:
+                    self._made = self._make()
+        return self._made
 
 
 class _Segment(BaseConverter):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, NoReturn
 
 from flask import Request
 
 from upsim.errors import InvalidInput
+from upsim.records import dataclass
 from upsim.spec import Operation
 from upsim.web.errors import Unsupported
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
 from flask import Response
 
 from upsim.clock import Instant
+from upsim.records import dataclass
 
 Json = dict[str, Any]
 

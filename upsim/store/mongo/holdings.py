@@ -11,7 +11,7 @@ from that instant on; the workers' own documents follow at leisure.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import attrgetter
 
 from upsim.clock import Instant
@@ -23,6 +23,7 @@ from upsim.errors import (
     QuotaExceeded,
 )
 from upsim.model import ObjectId, Pool, Profile, Worker
+from upsim.records import dataclass
 from upsim.store.base import PoolChanges, ProfileChanges, changed_pool, check_holdable
 from upsim.store.mongo.link import Doc
 from upsim.store.mongo.values import pool_doc, profile_doc, read_pool, read_profile
