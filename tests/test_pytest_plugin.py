@@ -172,3 +172,37 @@ def test_nothing():
 """
     assert "1 passed" in suite(tmp_path, tests)
     assert os.listdir(tmp_path)
+
+
+INTERCEPTED = """
+import os, subprocess, sys, urllib.request
+import pytest
+
+def call(host, world):
+    request = urllib.request.Request(f"https://{host}/v1/pools", headers={"X-API-Key": world.key("vip")})
+    return urllib.request.build_opener().open(request).status
+
+def test_built_in_address(upsim_intercept, upsim_world):
+    assert call("api.ultimate-proxy.com", upsim_world) == 200
+    upsim_world.journal.assert_called("GET", "/v1/pools", times=1)
+    script = "import os; print(os.environ['HTTPS_PROXY'])"
+    said = subprocess.run([sys.executable, "-c", script], env=upsim_intercept.env, capture_output=True, text=True)
+    assert said.stdout.strip() == os.environ["HTTPS_PROXY"]
+    with pytest.raises(OSError, match="upsim refuses real.example:443"):
+        call("real.example", upsim_world)
+
+@pytest.mark.upsim_intercept(hosts=["api.example.com"])
+def test_another_address(upsim_intercept, upsim_world):
+    assert call("api.example.com", upsim_world) == 200
+
+def test_afterwards():
+    assert "HTTPS_PROXY" not in os.environ
+"""
+
+
+def test_clients_with_the_address_built_in_reach_the_world_of_the_test(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    assert "3 passed" in suite(tmp_path, INTERCEPTED)

@@ -33,6 +33,7 @@ _ELSEWHERE: Final[Mapping[str, tuple[str, str]]] = {
     "miners": ("upsim.stratum.cli:miners_command", "Exercise a pool or proxy with many sessions; mines nothing."),
     "plot": ("upsim.commands.plot:plot", "Draw what a fixture's workers do."),
     "pool": ("upsim.stratum.cli:pool_command", "Run a simulated pool on a port of its own."),
+    "run": ("upsim.commands.run:run", "Run a command whose calls to the real service reach a simulator."),
     "snapshot": ("upsim.commands.worlds:snapshot", "Save a world under a name, and bring it back."),
     "tier": ("upsim.commands.accounts:tier", "Show or change the tier of accounts."),
     "world": ("upsim.commands.worlds:world", "Make, look at, reset, download, load and delete worlds."),

@@ -3,6 +3,8 @@
     def test_my_client(upsim_world):
         client = MyClient(upsim_world.url, upsim_world.key("vip"))
 
+`upsim_intercept` is for clients that have the service's address built in: during the test they reach that world too.
+
 With pytest-xdist each worker process has a simulator of its own, unless `upsim_url` names one that runs elsewhere. The
 report of a failed test shows what its world's journal saw last. Nothing else of upsim is imported before a test asks.
 """
@@ -18,6 +20,7 @@ import pytest
 
 if TYPE_CHECKING:
     from upsim.client import Client, World
+    from upsim.intercept.session import Interception
 
 OPTIONS: Final = {
     "fixture": "What worlds hold: demo, empty, or the path of a file.",
@@ -50,11 +53,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Make the markers known."""
     config.addinivalue_line(
         "markers",
         "upsim_world(**wish): what the world of this test shall be, as upsim.Client.world takes it:"
         ' @pytest.mark.upsim_world(seed=7, clock={"freeze": True})',
+    )
+    config.addinivalue_line(
+        "markers",
+        "upsim_intercept(hosts, pass_through): what upsim_intercept of this test leads here besides, and lets through:"
+        ' @pytest.mark.upsim_intercept(hosts=["api.example.com"])',
     )
 
 
@@ -88,6 +96,14 @@ def upsim_world_fixture(upsim: Client, request: pytest.FixtureRequest) -> Iterat
     with upsim.world(**wish) as world:
         request.node.stash[_WORLD] = world
         yield world
+
+
+@pytest.fixture(name="upsim_intercept")
+def upsim_intercept_fixture(upsim_world: World, request: pytest.FixtureRequest) -> Iterator[Interception]:
+    """Leads calls to the real service to the test's world, and refuses all others; `env` is for subprocesses."""
+    marker = request.node.get_closest_marker("upsim_intercept")
+    with upsim_world.intercept(**(marker.kwargs if marker is not None else {})) as led:
+        yield led
 
 
 @pytest.hookimpl(wrapper=True)

@@ -60,6 +60,7 @@ def test_certificates_are_valid_from_yesterday_for_as_long_as_all_clients_accept
 
 def test_javas_truststore_holds_each_certificate_as_trusted() -> None:
     pems = b"".join(throw_away_authority([name], NOW).pem for name in ("a.example", "b.example"))
+    pems += b"-----BEGIN CERTIFICATE-----\nnone\n-----END CERTIFICATE-----\n"  # which is left out
     held = pkcs12.load_pkcs12(java_truststore(pems), certificates.TRUSTSTORE_PASSWORD.encode())
     assert held.key is None
     assert len(held.additional_certs) == 2

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from upsim.client.answers import Key, MagicValue, Tier, WorldInfo
 from upsim.client.effects import Duration, wire_duration
 from upsim.client.transport import ControlError, HttpTransport, Wire
 from upsim.client.world import World
+
+if TYPE_CHECKING:
+    from upsim.intercept.session import Interception
 
 
 class Client:
@@ -90,6 +93,15 @@ class Client:
     def worlds(self) -> tuple[WorldInfo, ...]:
         """Every world there is."""
         return tuple(WorldInfo.of(doc) for doc in self._wire.call("GET", "worlds")["data"])
+
+    def intercept(self, *, hosts: Iterable[str] = (), pass_through: Iterable[str] = ()) -> Interception:
+        """Lead calls to the real service here; see World.intercept. Which world one reaches, its key says.
+
+        Raises:
+            ValueError: a host cannot be used; the text says which, and why.
+            RuntimeError: it does not listen.
+        """
+        return self.default.intercept(hosts=hosts, pass_through=pass_through)
 
     def magic_values(self) -> tuple[MagicValue, ...]:
         """Names, keys and workers of the server's fixture that have a fixed outcome."""

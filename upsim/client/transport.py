@@ -45,12 +45,13 @@ class Wire:
 
     Attributes:
         url: of the server; empty where it has no socket.
+        token: the admin token, where one is needed.
     """
 
     def __init__(self, transport: Transport, url: str, token: str | None = None) -> None:
         self.url = url
         self._transport = transport
-        self._token = token
+        self.token = token
 
     def call(self, method: str, *path: str, body: Any = None, query: Mapping[str, object] | None = None) -> Any:
         """Call /_upsim/… and give back the answer's JSON.
@@ -69,8 +70,8 @@ class Wire:
         if body is not None:
             content = json.dumps(body, ensure_ascii=False).encode()
             headers["Content-Type"] = "application/json"
-        if self._token is not None:
-            headers["X-Upsim-Token"] = self._token
+        if self.token is not None:
+            headers["X-Upsim-Token"] = self.token
         status, answer = self._transport(method, target, headers, content)
         if not 200 <= status < 300:
             raise ControlError(_message(status, answer), status)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from upsim.client.answers import Account, Key, Snapshot, Tier, WorldInfo
 from upsim.client.effects import Clock, Faults, Pools, Time, Workers, wire_time
 from upsim.client.journal import Journal
 from upsim.client.transport import ControlError, Wire
+
+if TYPE_CHECKING:
+    from upsim.intercept.session import Interception
 
 
 class World:
@@ -55,6 +58,30 @@ class World:
     def url(self) -> str:
         """The server's URL: what the client under test is pointed at."""
         return self._wire.url
+
+    def intercept(self, *, hosts: Iterable[str] = (), pass_through: Iterable[str] = ()) -> Interception:
+        """Lead calls to the real service to this server, for clients that have its address built in.
+
+        With `with`, the environment of this process changes and is afterwards what it was: requests, httpx and urllib
+        follow it, where their clients are made inside. The result's `env` is the same for programs started meanwhile.
+        Calls to anybody else are refused; this machine's own servers are reached as ever.
+
+        Args:
+            hosts: more hosts that are led here: names, or *.example.com.
+            pass_through: hosts that may be called for real: names, *.example.com, HOST:PORT, or * for all.
+
+        Raises:
+            ValueError: one of these cannot be used; the text says which, and why.
+            RuntimeError: the simulator does not listen.
+        """
+        if not self.url:
+            raise RuntimeError("this simulator does not listen: use it with `with`, or call start()")
+        from upsim.intercept.session import Interception  # asyncio and certificates: for those who ask for them
+
+        more = {"UPSIM_URL": self.url, "UPSIM_WORLD": self.id}
+        if self._wire.token is not None:
+            more["UPSIM_TOKEN"] = self._wire.token
+        return Interception(self.url, hosts=hosts, pass_through=pass_through, more=more)
 
     # Keys and accounts
 

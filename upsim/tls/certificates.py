@@ -6,12 +6,14 @@ without TLS never needs.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import os
+import re
 import ssl
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,6 +31,8 @@ VALID: Final = timedelta(days=397)
 TRUSTSTORE_PASSWORD: Final = "upsim!"  # noqa: S105 - Java demands one, and nothing in there is secret
 HTTP_1_1: Final = ["http/1.1"]
 """What is offered by ALPN: clients that would rather speak HTTP/2 fall back."""
+
+_PEM: Final = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +128,17 @@ def unverified_context() -> ssl.SSLContext:
 
 
 def java_truststore(pem: bytes) -> bytes:
-    """The certificates as Java wants them: PKCS #12, under TRUSTSTORE_PASSWORD."""
+    """The certificates as Java wants them: PKCS #12, under TRUSTSTORE_PASSWORD; less those too odd to be read."""
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 
-    # Java tells entries apart by their names.
-    entries = [
-        pkcs12.PKCS12Certificate(certificate, f"{number}".encode())
-        for number, certificate in enumerate(x509.load_pem_x509_certificates(pem))
-    ]
+    entries = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # systems trust some old authorities that no longer pass every rule
+        for number, block in enumerate(_PEM.findall(pem)):
+            with contextlib.suppress(ValueError):
+                certificate = x509.load_pem_x509_certificate(block)
+                entries.append(pkcs12.PKCS12Certificate(certificate, b"%d" % number))  # Java tells them apart by it
     return pkcs12.serialize_java_truststore(entries, BestAvailableEncryption(TRUSTSTORE_PASSWORD.encode()))
 
 
@@ -203,7 +209,7 @@ def _pem(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _as_file(secret: bytes) -> Iterator[Path]:
     """The ssl module reads keys from files alone: one in memory where the system has such, else a private one."""
     if hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir():

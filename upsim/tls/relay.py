@@ -39,12 +39,14 @@ class Relay:
         onward: socket.socket,
         context: ssl.SSLContext | None = None,
         outer: tuple[ssl.SSLContext, str] | None = None,
+        first: bytes = b"",
     ) -> None:
         """Carry on between two connected sockets, both owned from here on; returns once they are joined.
 
         Args:
             context: the server's side of the client's TLS; None for none.
             outer: the client's side of the onward socket's TLS, and the name to verify; None for none.
+            first: what goes on before anything that is read.
 
         Raises:
             OSError, TimeoutError: TLS did not come about; both are closed.
@@ -66,6 +68,7 @@ class Relay:
         except BaseException:
             far.abort()
             raise
+        far.write(first)
         far.listen()
         near.listen()
 
@@ -104,9 +107,13 @@ class _End(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 
+    def write(self, data: bytes) -> None:
+        """Send."""
+        if self._transport is not None and data:
+            self._transport.write(data)
+
     def data_received(self, data: bytes) -> None:
-        if self.other._transport is not None:
-            self.other._transport.write(data)
+        self.other.write(data)
 
     def pause_writing(self) -> None:
         other = self.other._transport
@@ -179,7 +186,7 @@ class Terminator:
         joined = False
         try:
             first = await first_byte(client)
-            if first == _TLS_HELLO:
+            if first is not None and is_tls(first):
                 joined = True
                 await self._relay.join(client, outside, self._context)
             elif first is not None:
@@ -192,13 +199,9 @@ class Terminator:
                 client.close()
 
 
-async def speaks_tls(client: socket.socket) -> bool:
-    """Whether TLS is what a connection begins with; nothing of it is taken.
-
-    Raises:
-        OSError, TimeoutError: it does not begin.
-    """
-    return await first_byte(client) == _TLS_HELLO
+def is_tls(first: int) -> bool:
+    """Whether TLS begins with this byte; no text does."""
+    return first == _TLS_HELLO
 
 
 async def first_byte(client: socket.socket) -> int | None:
