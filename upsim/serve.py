@@ -11,7 +11,7 @@ import gc
 import ipaddress
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -199,13 +199,23 @@ class Server:
         taken = taken or bound(self.config.host, self.config.port)
         try:
             self._tls = tls_of(self.config, self.universe.wall)
-            self._door = open_door(self.config, self.app, taken, self._tls)
+            self._door = open_door(self.config, self.app, taken, self._may_be_large, self._tls)
         except BaseException:
             taken.close()
             raise
         self.authority = None if self._tls is None else self._tls.authority
         self.open_ports()
         return url_of(taken, "http" if self._tls is None else "https")
+
+    def _may_be_large(self, path: str, fields: Mapping[str, str]) -> bool:
+        """Whether a request's body may be large: a world that is loaded, by whoever may load one."""
+        if path != control.WORLDS:
+            return False
+        if self.admin_token is None:
+            return True
+        from upsim.control.guard import is_token
+
+        return is_token(fields.get("AUTHORIZATION", ""), fields.get("X_UPSIM_TOKEN"), self.admin_token)
 
     def open_ports(self) -> None:
         """Open the ports that were asked for besides that of the API.

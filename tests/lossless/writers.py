@@ -362,7 +362,11 @@ class Writer:
             lambda: ("add account", new),
             lambda: ("tier", one("accounts"), chance.choice(("vip", "basic"))),
             lambda: ("add key", "basic", new),
-            lambda: ("revoke key", one("keys")) if one("keys") != "everything" else None,
+            lambda: (
+                ("revoke key", chance.choice(others))
+                if (others := sorted(ids["keys"].keys() - {"everything"}))
+                else None
+            ),
             lambda: ("spawn", new, one("profiles")) if len(ids["workers"]) < 100 else None,
             lambda: ("change workers", chance.choice(("offline", "online", "auto")), *some("workers", 5)),
             lambda: ("advance", f"{chance.randint(1, 50)}s"),

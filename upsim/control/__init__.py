@@ -6,3 +6,6 @@ from typing import Final
 
 PREFIX: Final = "/_upsim"
 """What its paths begin with."""
+
+WORLDS: Final = f"{PREFIX}/worlds"
+"""Where worlds are made; and a downloaded one is loaded, in the only large body there is."""

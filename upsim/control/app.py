@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from flask import Flask, Response, request
 
-from upsim.control import PREFIX, about, accounts, effects, guard, state, worlds
+from upsim.control import PREFIX, WORLDS, about, accounts, effects, guard, state, worlds
 from upsim.control.call import ControlCall, Controls
 from upsim.errors import UpsimError
 from upsim.spec import CONTROL, Operation
@@ -82,7 +82,7 @@ def install(app: Flask, universe: Universe, controls: Controls) -> None:
             return  # a load balancer has no token, and is told no more than yes or no
         if request.path == PREFIX or request.path.startswith(PREFIX + "/"):
             guard.check(request, controls.token, controls.visits.may_drive if controls.visits else None)
-            if request.path == f"{PREFIX}/worlds":
+            if request.path == WORLDS:
                 request.max_content_length = MAX_WORLD_BYTES
 
     def view(operation: Operation, handler: Handler) -> View:

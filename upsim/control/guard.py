@@ -61,8 +61,13 @@ def check(request: Request, token: str | None, may_drive: Callable[[Request], bo
 
 def holds_token(request: Request, token: str) -> bool:
     """Whether the request carries the admin token."""
-    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
-    given = request.headers.get("X-Upsim-Token") or (credentials if scheme.lower() == "bearer" else "")
+    return is_token(request.headers.get("Authorization", ""), request.headers.get("X-Upsim-Token"), token)
+
+
+def is_token(authorization: str, own: str | None, token: str) -> bool:
+    """Whether one of the two fields, of which X-Upsim-Token goes first, carries the admin token."""
+    scheme, _, credentials = authorization.partition(" ")
+    given = own or (credentials if scheme.lower() == "bearer" else "")
     return hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), token.encode())
 
 

@@ -15,6 +15,7 @@ from upsim.errors import ConfigError
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
+    from upsim.doors.channel import MayBeLarge
     from upsim.tls.serving import ServerTls
 
 
@@ -61,10 +62,17 @@ def url_of(taken: socket.socket, scheme: str = "http") -> str:
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def open_door(config: Config, app: WSGIApplication, taken: socket.socket, tls: ServerTls | None = None) -> Door:
+def open_door(
+    config: Config,
+    app: WSGIApplication,
+    taken: socket.socket,
+    may_be_large: MayBeLarge,
+    tls: ServerTls | None = None,
+) -> Door:
     """The door that was chosen, on a bound socket, of which it disposes; nothing is answered before `run`.
 
     Args:
+        may_be_large: which requests may have a body that is kept on disk while it comes.
         tls: what ends TLS before it; the caller's to close.
 
     Raises:
@@ -74,7 +82,7 @@ def open_door(config: Config, app: WSGIApplication, taken: socket.socket, tls: S
     if config.server == "waitress":
         from upsim.doors.waitress import WaitressDoor
 
-        return WaitressDoor(app, taken, config.threads, tls)
+        return WaitressDoor(app, taken, config.threads, may_be_large, tls)
     if tls is not None:
         raise ConfigError("server=granian: speaks no HTTPS here. Leave --server out, or end TLS before it.")
     try:

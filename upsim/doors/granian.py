@@ -28,12 +28,14 @@ from granian._futures import _new_cbscheduler
 from granian._granian import SocketHolder, WorkerSignal, WSGIWorker
 from granian.http import HTTP1Settings
 
+from upsim.doors.room import most_connections
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 _BACKLOG: Final = 1024
-_MOST_CONNECTIONS: Final = 1000
-_MOST_HEAD_BYTES: Final = 256 << 10
+_MOST_CONNECTIONS: Final = 10_000
+_MOST_HEAD_BYTES: Final = 64 << 10
 """How long a request's head may be: as waitress has it."""
 
 _JSON: Final = [("content-type", "application/json")]
@@ -82,7 +84,7 @@ class GranianDoor:
             threads,  # those that wait for bodies
             threads,  # those that answer
             30,  # seconds after which one without work ends
-            _MOST_CONNECTIONS,
+            most_connections(_MOST_CONNECTIONS),
             "1",
             HTTP1Settings(header_read_timeout=60_000, max_buffer_size=_MOST_HEAD_BYTES),
             None,

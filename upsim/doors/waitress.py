@@ -1,22 +1,19 @@
-"""waitress as a door: requests too broken to reach the app are answered with JSON, as every other error.
-
-Nothing that comes in is left without an answer, or tidied up: two slashes are two slashes.
+"""waitress as a door. How it reads what comes in, and refuses it, is in channel.py.
 
 Threads: whoever calls `run` accepts, reads and writes; so many others answer.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import socket
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser, ParsingError, TransferEncodingNotImplemented
 from waitress.server import create_server
-from waitress.task import ErrorTask, WSGITask
+
+from upsim.doors.channel import HEAD_BYTES, HEAD_S, LARGE_BYTES, Channel, MayBeLarge
+from upsim.doors.room import most_connections
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -24,11 +21,23 @@ if TYPE_CHECKING:
     from upsim.tls.serving import ServerTls
 
 
+_MOST_CONNECTIONS: Final = 2000
+"""How many are open at one time; each costs a little with everything that comes in on any."""
+
+
 class WaitressDoor:
     """A waitress on a bound socket."""
 
-    def __init__(self, app: WSGIApplication, taken: socket.socket, threads: int, tls: ServerTls | None = None) -> None:
+    def __init__(
+        self,
+        app: WSGIApplication,
+        taken: socket.socket,
+        threads: int,
+        may_be_large: MayBeLarge,
+        tls: ServerTls | None = None,
+    ) -> None:
         """Listen."""
+        most = most_connections(_MOST_CONNECTIONS)
         # "Task queue depth is 3" is no news to anybody.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         server: Any = create_server(
@@ -38,13 +47,28 @@ class WaitressDoor:
             threads=threads,
             ident="upsim",
             clear_untrusted_proxy_headers=False,  # admission decides whom to believe
-            max_request_body_size=64 << 20,
-            channel_timeout=60,
-            connection_limit=500,  # many tests may share a server, each with connections it keeps
+            max_request_header_size=HEAD_BYTES,
+            max_request_body_size=LARGE_BYTES,
+            channel_timeout=HEAD_S,
+            cleanup_interval=5,
+            connection_limit=most + 50,  # room is made before it is reached
             asyncore_use_poll=True,  # select() would end at descriptor 1023
             log_socket_errors=False,  # clients that went away, and faults that drop connections
         )
-        server.channel_class = _Channel
+        server.channel_class = Channel
+        server.adj.may_be_large = may_be_large  # handed to each parser
+        accept, maintain = server.handle_accept, server.maintenance
+
+        def handle_accept() -> None:
+            _make_room(server, most)
+            accept()
+
+        def maintenance(now: float) -> None:
+            for channel in list(server.active_channels.values()):
+                channel.look_after(now)
+            maintain(now)
+
+        server.handle_accept, server.maintenance = handle_accept, maintenance
         if tls is not None:
             server.accept = tls.accepting(server.accept)
             server.adj.socket_options = []  # they are TCP's; what it is given now is another kind of socket
@@ -75,45 +99,13 @@ class WaitressDoor:
         self._server.close()
 
 
-class _Parser(HTTPRequestParser):
-    def parse_header(self, header_plus: bytes) -> None:
-        try:
-            super().parse_header(header_plus)
-        except TransferEncodingNotImplemented as error:
-            # 501 by the book; but what a client sends wrong is never answered as if the server had failed.
-            raise ParsingError("Transfer-Encoding: only chunked is understood") from error
-        except ValueError as error:
-            # What the parser does not foresee: an address without its bracket, a length of thousands of digits.
-            raise ParsingError("The request line or Content-Length is malformed") from error
+def _make_room(server: Any, most: int) -> None:
+    """Close the connection that has waited for its request the longest, where there are as many as there may be.
 
-
-class _Task(WSGITask):
-    def get_environment(self) -> Any:
-        environ = super().get_environment()
-        path: str = self.request.path  # type: ignore[attr-defined]  # an Error, by the stubs; a parser, in truth
-        if path.startswith("//"):  # waitress would make one of them, and answer a path that nobody knows
-            environ["PATH_INFO"] = path
-        return environ
-
-
-class _JsonError(ErrorTask):
-    def execute(self) -> None:
-        error: Any = self.request.error  # type: ignore[attr-defined]  # the stubs lack what ErrorTask itself reads
-        body = json.dumps({"error": f"{error.reason}: {error.body}"}).encode()
-        self.status = f"{error.code} {error.reason}"
-        self.response_headers = [
-            ("Content-Length", str(len(body))),
-            ("Content-Type", "application/json"),
-            ("Connection", "close"),
-        ]
-        self.close_on_finish = True
-        self.content_length = len(body)
-        self.write(body)
-
-
-class _Channel(HTTPChannel):
-    """A connection of which nothing is answered but in JSON."""
-
-    parser_class = _Parser
-    task_class = _Task
-    error_task_class = _JsonError
+    So neither idle connections nor those that send a request in drops keep others out, however many they are.
+    """
+    channels = server.active_channels
+    if len(channels) >= most:
+        waiting = [channel for channel in channels.values() if not channel.requests]
+        if waiting:
+            min(waiting, key=lambda channel: channel.waiting_since).handle_close()

@@ -42,7 +42,8 @@ def create_app(access_clock: Clock | None = None) -> Flask:
 
 
 def _check_path() -> None:
-    if request.environ["PATH_INFO"].startswith("//"):  # which is read as one slash by all that comes after
+    # Two slashes are read as one by all that comes after; from no path at all, the browser would be sent to another.
+    if request.environ["PATH_INFO"].startswith("//") or not request.environ["PATH_INFO"]:
         raise NotFound
 
 

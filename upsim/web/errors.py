@@ -10,6 +10,7 @@ from typing import Final
 
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.routing.exceptions import WebsocketMismatch
 
 from upsim import errors
 from upsim.rules.journal import without_keys
@@ -82,10 +83,14 @@ def _http(error: HTTPException) -> Response:
     if code == 404:
         spec = "/_upsim/openapi.yaml" if request.path.startswith("/_upsim/") else "/openapi.yaml"
         slash = "/" if request.environ["PATH_INFO"].startswith("//") else ""  # which request.path leaves out
-        message = f"No such endpoint: {request.method} {slash}{request.path}. All there are stand in {spec}."
+        message = (
+            f"No such endpoint: {_short(request.method)} {slash}{_short(request.path)}. All there are stand in {spec}."
+        )
+    elif isinstance(error, WebsocketMismatch):
+        message = "Upgrade: this server speaks no websockets; leave the field out."
     elif isinstance(error, MethodNotAllowed):
         allowed = ", ".join(sorted(error.valid_methods or ()))
-        message = f"Method {request.method} is not allowed on {request.path}; allowed: {allowed}."
+        message = f"Method {_short(request.method)} is not allowed on {_short(request.path)}; allowed: {allowed}."
     elif code == 413 and request.max_content_length is not None:
         most = request.max_content_length
         message = f"Request body too large: at most {most >> 20} MiB ({most:,} bytes) is accepted."
@@ -95,6 +100,11 @@ def _http(error: HTTPException) -> Response:
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
     return response
+
+
+def _short(text: str) -> str:
+    """No more of what came than tells what it was."""
+    return text if len(text) <= 300 else text[:300] + "…"
 
 
 def _crash(error: Exception) -> Response:
