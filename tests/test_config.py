@@ -35,6 +35,7 @@ VALUES: dict[str, tuple[str, object]] = {
     "sandbox_worlds": ("3", 3),
     "sandbox_minutes": ("5", 5),
     "threads": ("2", 2),
+    "drain": ("2.5", 2.5),
     "metrics": ("on", True),
     "access_log": ("on", True),
 }

@@ -50,6 +50,12 @@ def _seconds(text: str) -> float:
     return float(text)
 
 
+def _patience(text: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,6})?", text) or float(text) > 3600:
+        raise ValueError("must be a number of seconds from 0 to 3600")
+    return float(text)
+
+
 def _switch(text: str) -> bool:
     if text.lower() not in ("on", "off"):
         raise ValueError("must be on or off")
@@ -153,6 +159,12 @@ class Config:
     sandbox_worlds: int = _setting(200, "N", _number(1, 100_000), "Visitors' worlds a public sandbox has at one time.")
     sandbox_minutes: int = _setting(120, "N", _number(1, 44_640), "How long a visitor's world lives, in minutes.")
     threads: int = _setting(8, "N", _number(1, 256), "Requests answered at the same time.")
+    drain: float = _setting(
+        0.0,
+        "SECONDS",
+        _patience,
+        "How long to go on answering once told to stop, while /_upsim/ready says no, so that load balancers notice.",
+    )
     metrics: bool = _setting(
         False, "on|off", _switch, "on: metrics for Prometheus at /_upsim/metrics; needs pip install 'upsim[metrics]'."
     )

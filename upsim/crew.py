@@ -181,6 +181,7 @@ def _serve(config: Config, role: str, taken: socket.socket, say: int) -> None:
         if role == "pools":
             threading.Event().wait()
         else:
+            server.heed_sigterm()
             server.run()
     except ConfigError as error:
         _say(say, {"refusal": str(error)})

@@ -37,6 +37,7 @@ def serve(config: Config, announce: Callable[[Opened], None]) -> None:
     try:
         url = server.listen()
         tell(server.opened(url))
+        server.heed_sigterm()
         server.run()
     finally:
         server.close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import ipaddress
+import signal
 import socket
 import threading
 from collections.abc import Mapping, Sequence
@@ -144,6 +145,7 @@ class Server:
         self._tls: ServerTls | None = None
         self._door: Door | None = None
         self._thread: threading.Thread | None = None
+        self._leaving: threading.Thread | None = None
         self._closed = threading.Event()
 
     def _new_app(self) -> Flask:
@@ -240,6 +242,29 @@ class Server:
         assert self._door is not None, "listen first"  # noqa: S101 - a promise of this class to itself
         self._door.run()
 
+    def heed_sigterm(self) -> None:
+        """Leave when told so by SIGTERM; at once, when told a second time. From the main thread only."""
+
+        def leave(*_: object) -> None:
+            if self._leaving is not None:
+                raise KeyboardInterrupt
+            self.leave()
+
+        signal.signal(signal.SIGTERM, leave)
+
+    def leave(self) -> None:
+        """Begin to stop: say so to who asks for readiness, go on as long as was set, finish, and let `run` return."""
+        self.readiness.draining.set()
+        assert self._door is not None, "listen first"  # noqa: S101 - a promise of this class to itself
+        self._door.wind_down()
+        self._leaving = threading.Thread(target=self._leave, name="upsim-leaving", daemon=True)
+        self._leaving.start()
+
+    def _leave(self) -> None:
+        self._closed.wait(self.config.drain)
+        if self._door is not None:
+            self._door.close()
+
     def start(self) -> None:
         """Answer requests in a thread of its own, until `close`."""
         self._thread = threading.Thread(target=self.run, name="upsim-http", daemon=True)
@@ -250,8 +275,9 @@ class Server:
         self._closed.set()
         if self._door is not None:
             self._door.close()
-        if self._thread is not None:
-            self._thread.join()
+        for thread in (self._thread, self._leaving):
+            if thread is not None:
+                thread.join()
         if self._tls is not None:
             self._tls.close()
         if self._pools is not None:

@@ -25,8 +25,14 @@ class Door(Protocol):
     def run(self) -> None:
         """Answer until `close`, or until this thread is interrupted: then the requests under way are finished."""
 
+    def wind_down(self) -> None:
+        """From now on each answer ends its connection: clients that keep theirs go elsewhere. From any thread."""
+
     def close(self) -> None:
-        """Finish the requests under way, ten seconds at most, and let go of every connection. From any thread."""
+        """Take no more connections, finish the requests under way, ten seconds at most, and let go of all.
+
+        From any thread. A second time does nothing.
+        """
 
 
 def bound(host: str, port: int) -> socket.socket:

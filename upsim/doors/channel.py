@@ -125,6 +125,12 @@ class _Parser(HTTPRequestParser):
 
 
 class _Task(WSGITask):
+    def build_response_header(self) -> bytes:
+        server: Any = self.channel.server
+        if server.winding_down:
+            self.set_close_on_finish()
+        return super().build_response_header()
+
     def get_environment(self) -> Any:
         environ = super().get_environment()
         path: str = self.request.path  # type: ignore[attr-defined]  # an Error, by the stubs; a parser, in truth

@@ -75,7 +75,8 @@ class GranianDoor:
         worker: Any = WSGIWorker
         scheduler: Any = _new_cbscheduler
         holder: Any = SocketHolder
-        self._scheduler = scheduler(self._loop, _callback(app), impl_asyncio=True)
+        self._winding_down = threading.Event()
+        self._scheduler = scheduler(self._loop, _callback(app, self._winding_down), impl_asyncio=True)
         self._worker = worker(
             1,
             (None, holder(os.dup(taken.fileno()), False, _BACKLOG)),
@@ -93,6 +94,7 @@ class GranianDoor:
             (None, None),  # no metrics
         )
         self._begun = False
+        self._closing = threading.Lock()
 
     def run(self) -> None:
         """Answer until `close`, or until this thread is interrupted: then the requests under way are finished."""
@@ -103,16 +105,22 @@ class GranianDoor:
         except (KeyboardInterrupt, SystemExit):
             self.close()
 
+    def wind_down(self) -> None:
+        """From now on each answer ends its connection."""
+        self._winding_down.set()
+
     def close(self) -> None:
-        """Finish the requests under way, ten seconds at most, and let go of every connection."""
-        if self._begun and not self._ended.is_set():
-            self._told.set()
-            self._ended.wait(10)
-        self._loop.close()
-        self._taken.close()
+        """Take no more connections, finish the requests under way, ten seconds at most, and let go of all."""
+        with self._closing:
+            self.wind_down()
+            if self._begun and not self._ended.is_set():
+                self._told.set()
+                self._ended.wait(10)
+            self._loop.close()
+            self._taken.close()
 
 
-def _callback(app: WSGIApplication) -> Callable[[Any, dict[str, Any]], int]:
+def _callback(app: WSGIApplication, winding_down: threading.Event) -> Callable[[Any, dict[str, Any]], int]:
     """What granian calls with each request: its answer goes to `protocol`, all at once where it can."""
     environ_of_all = {**_ENVIRON, "wsgi.errors": sys.stderr}
 
@@ -128,6 +136,8 @@ def _callback(app: WSGIApplication) -> Callable[[Any, dict[str, Any]], int]:
         content = app(environ, started)
         if "CONTENT_LENGTH" in scope or "HTTP_TRANSFER_ENCODING" in scope:
             _drain(scope)
+        if winding_down.is_set():
+            started.fields.append(("connection", "close"))
         if isinstance(content, list):
             protocol.response_bytes(started.status, started.fields, b"".join(content))
         else:

@@ -8,9 +8,12 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from waitress.server import create_server
+from waitress.wasyncore import dispatcher
 
 from upsim.doors.channel import HEAD_BYTES, HEAD_S, LARGE_BYTES, Channel, MayBeLarge
 from upsim.doors.room import most_connections
@@ -23,6 +26,12 @@ if TYPE_CHECKING:
 
 _MOST_CONNECTIONS: Final = 2000
 """How many are open at one time; each costs a little with everything that comes in on any."""
+
+_PATIENCE_S: Final = 10.0
+"""How long requests under way are waited for."""
+
+_HALF_ASKED_S: Final = 1.0
+"""How long the rest of a request is waited for."""
 
 
 class WaitressDoor:
@@ -72,31 +81,68 @@ class WaitressDoor:
         if tls is not None:
             server.accept = tls.accepting(server.accept)
             server.adj.socket_options = []  # they are TCP's; what it is given now is another kind of socket
+        server.winding_down = False
         self._server = server
-        self._running: threading.Thread | None = None
+        self._running = False
+        self._ended = threading.Event()
+        self._closing = threading.Lock()
+        self._closed = False
 
     def run(self) -> None:
         """Answer until `close`, or until this thread is interrupted: then the requests under way are finished."""
-        self._running = threading.current_thread()
+        self._running = True
         try:
             self._server.run()
         finally:
-            self._running = None
+            self._running = False
+            self._ended.set()
+
+    def wind_down(self) -> None:
+        """From now on each answer ends its connection."""
+        self._server.winding_down = True
 
     def close(self) -> None:
-        """Finish the requests under way, ten seconds at most, and let go of every connection."""
-        self._server.task_dispatcher.shutdown(timeout=10)
-        running = self._running
-        if running is None:
-            self._server.close()
-        else:  # sockets are closed by the thread that waits for them, which ends when none is left
-            self._server.trigger.pull_trigger(self._hang_up)
-            running.join()
+        """Take no more connections, finish the requests under way, ten seconds at most, and let go of all."""
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+            if not self._running:
+                self._server.task_dispatcher.shutdown(timeout=10)
+                self._server.close()
+                return
+            # Sockets are closed by the thread that waits for them, which ends when none is left.
+            self.wind_down()
+            self._in_loop(self._refuse_more)
+            began = time.monotonic()
+            while (waited := time.monotonic() - began) < _PATIENCE_S and self._is_busy(waited):
+                time.sleep(0.01)
+            self._server.task_dispatcher.shutdown(timeout=max(0.1, _PATIENCE_S - waited))
+            self._in_loop(self._hang_up)
+            self._ended.wait()
+
+    def _in_loop(self, act: Callable[[], None]) -> None:
+        """Have the thread that waits for sockets do something."""
+        trigger = self._server.trigger
+        # pull_trigger lets go of the lock before it writes: by then all may be done, and the pipe closed.
+        with trigger.lock:
+            trigger.thunks.append(act)
+            trigger._physical_pull()
+
+    def _refuse_more(self) -> None:
+        dispatcher.close(self._server)  # the listening socket alone: the server's own close() stops the rest too
+
+    def _is_busy(self, waited: float) -> bool:
+        """Whether anybody waits for an answer or for the rest of one, or is still asking and was not given up."""
+        return any(
+            channel.requests or channel.total_outbufs_len or (channel.request is not None and waited < _HALF_ASKED_S)
+            for channel in list(self._server.active_channels.values())
+        )
 
     def _hang_up(self) -> None:
         for channel in list(self._server.active_channels.values()):
             channel.handle_close()
-        self._server.close()
+        self._server.trigger.close()
 
 
 def _make_room(server: Any, most: int) -> None:

@@ -1,0 +1,117 @@
+"""Processes are restarted one by one under load, behind a round-robin that asks who is ready: no request fails."""
+
+from __future__ import annotations
+
+import http.client
+import signal
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.conftest import UrlFor
+from tests.doors import DOORS
+from tests.scale.test_round_robin import cluster
+from tests.serving import KEY, Serving, serving
+
+POOL = {"name": "kept", "algorithm": "sha256", "host": "new.pool.test", "port": 3333, "username": "me"}
+
+
+class Load:
+    """Callers that never pause, each on a connection that it keeps as long as it may."""
+
+    def __init__(self, url: str, callers: int = 4) -> None:
+        self._url = url
+        self._stop = threading.Event()
+        self.statuses = Counter[int | str]()
+        self.created: list[str] = []
+        self._callers = [threading.Thread(target=self._call, args=(number,)) for number in range(callers)]
+
+    def __enter__(self) -> Load:
+        for caller in self._callers:
+            caller.start()
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self._stop.set()
+        for caller in self._callers:
+            caller.join()
+
+    def _call(self, number: int) -> None:
+        with httpx.Client(base_url=self._url, headers={"X-API-Key": KEY}, timeout=60) as api:
+            while not self._stop.is_set():
+                try:
+                    answer = api.post("/v1/pools", json=POOL) if number == 0 else api.get("/v1/workers?limit=5")
+                except httpx.HTTPError as error:
+                    self.statuses[repr(error)] += 1
+                    continue
+                self.statuses[answer.status_code] += 1
+                if answer.status_code == 201:
+                    self.created.append(answer.json()["_id"])
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_processes_are_restarted_one_by_one_and_no_request_fails(door: str, url_for: UrlFor, tmp_path: Path) -> None:
+    options = ("--store", url_for("sqlite"), "--rate-limit", "off", "--drain", "1", "--server", door)
+    with ExitStack() as again, cluster(tmp_path, *options, count=2) as one, Load(one.front.url) as load:
+        for number, server in enumerate(one.servers):
+            before = sum(load.statuses.values())
+            server.process.send_signal(signal.SIGTERM)
+            one.front.wait_for(server.port, ready=False)
+            assert server.process.wait(60) == 0
+            home = tmp_path / f"again-{number}"
+            home.mkdir()
+            again.enter_context(serving(home, *options, "--port", str(server.port)))
+            one.front.wait_for(server.port, ready=True)
+            assert sum(load.statuses.values()) > before, "the other went on"
+    assert set(load.statuses) == {200, 201}, load.statuses
+    with serving(tmp_path, *options) as last:
+        assert {last.ask("GET", f"/v1/pools/{one}")[0] for one in load.created} == {200}
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_request_under_way_is_answered_before_a_process_stops(door: str, tmp_path: Path) -> None:
+    with serving(tmp_path, "--server", door) as server:
+        slow = {"effect": "latency", "latency": 1.5, "times": 1}
+        assert server.ask("POST", "/_upsim/worlds/default/faults", slow)[0] == 201
+        with ThreadPoolExecutor(1) as caller:
+            asking = caller.submit(server.ask, "GET", "/v1/pools")
+            wait_until_it_is_under_way(server)
+            status, said = server.stop()
+            assert asking.result()[0] == 200
+        assert status == 0
+        assert "Traceback" not in said
+
+
+def test_while_it_drains_each_answer_ends_its_connection(tmp_path: Path) -> None:
+    with serving(tmp_path, "--drain", "30") as server:
+        with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)) as kept:
+            assert asked(kept) == (200, None)
+            assert asked(kept) == (200, None)
+            server.process.send_signal(signal.SIGTERM)
+            while server.ask("GET", "/_upsim/ready")[0] == 200:
+                time.sleep(0.01)
+            assert asked(kept) == (200, "close")
+        assert server.stop()[0] == 0, "told twice, it stops at once"
+
+
+def asked(connection: http.client.HTTPConnection) -> tuple[int, str | None]:
+    """The status of a call, and what the answer says of the connection."""
+    connection.request("GET", "/v1/pools", headers={"X-API-Key": KEY})
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status, answer.getheader("Connection")
+
+
+def wait_until_it_is_under_way(server: Serving) -> None:
+    """Wait until a call that does not answer yet was counted by the account it belongs to."""
+    while True:
+        accounts = server.ask("GET", "/_upsim/worlds/default/accounts")[1]["data"]
+        if any(account["window"]["used"] for account in accounts):
+            return
+        time.sleep(0.01)
