@@ -10,11 +10,13 @@ ARGS ?=
 help: ## list what can be made
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
+# Of what is installed in place, pip compiles no byte code: so that the first start is as fast as the second, it is done here.
 # What the build backend has to say to packagers is no news to whoever runs this.
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("upsim needs Python 3.11 or newer; this is %d.%d. Try: make PYTHON=python3.12 serve" % sys.version_info[:2])'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m compileall -q upsim contract fixtures
 	@touch $@
 
 # --group needs a newer pip than some Pythons bring.
@@ -51,8 +53,9 @@ screenshots: $(VENV)/.installed-dev ## look at every page of the dashboard: writ
 mutants: $(VENV)/.installed-dev ## show that the contract suite finds each small deviation
 	$(BIN)/python -m tests.contract.mutants
 
-dist: $(VENV)/.installed-dev ## build the wheel into dist/
+dist: $(VENV)/.installed-dev ## build the wheel and the single file upsim.pyz into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	$(BIN)/python -m tools.onefile dist/upsim.pyz
 
 clean: ## forget everything that was installed or built
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache

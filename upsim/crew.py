@@ -10,6 +10,7 @@ watches is told to stop, so are the others, which finish the requests under way;
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import logging
@@ -159,6 +160,7 @@ def _live(config: Config, role: str, taken: socket.socket, say: int, lifeline: i
     except Exception:
         log.exception("a process of upsim ended")
     finally:
+        atexit._run_exitfuncs()  # what this process made, it removes: there is no public name for that
         sys.stderr.flush()
         os._exit(code)
 

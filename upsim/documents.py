@@ -32,14 +32,15 @@ def load(source: Traversable, check: Callable[[Any], None] | None = None, salt: 
     """
     text = source.read_bytes()
     name = hashlib.blake2b(text + salt, digest_size=12, person=CACHE_FORMAT.encode()).hexdigest()
-    kept = source.parent / "__pycache__" / f"{source.name}.{name}.json" if isinstance(source, Path) else None
-    if kept is not None:
+    kept: Traversable | None = None
+    if hasattr(source, "parent"):  # a file, in a folder or in an archive
+        kept = source.parent / "__pycache__" / f"{source.name}.{name}.json"
         with contextlib.suppress(OSError, ValueError):
             return json.loads(kept.read_bytes())
     content = parse(text)
     if check is not None:
         check(content)
-    if kept is not None:
+    if isinstance(kept, Path):
         with contextlib.suppress(OSError):
             kept.parent.mkdir(exist_ok=True)
             write_atomically(kept, json.dumps(content, separators=(",", ":")).encode())
