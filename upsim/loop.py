@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
+_LOG: Final = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 
@@ -33,7 +35,12 @@ class LoopThread:
         """Run a coroutine within the loop until it ends or all is stopped."""
         started = asyncio.run_coroutine_threadsafe(work, self._loop)
         self._started.add(started)  # a loop alone does not keep what runs in it
-        started.add_done_callback(self._started.discard)
+        started.add_done_callback(self._ended)
+
+    def _ended(self, started: Future[None]) -> None:
+        self._started.discard(started)
+        if not started.cancelled() and (problem := started.exception()) is not None:
+            _LOG.error("what ran in %s failed", self._thread.name, exc_info=problem)
 
     def ask(self, question: Callable[[], Answer]) -> Answer:
         """Run something quick within the loop, and give back what it says."""

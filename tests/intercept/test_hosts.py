@@ -6,7 +6,10 @@ import pytest
 
 from upsim.intercept.hosts import Fate, Hosts, refusal
 
-HOSTS = Hosts.of(["api.other.example", "*.many.example"], ["db.example:5432", "*.cdn.example", "Mirror.Example."])
+HOSTS = Hosts.of(
+    ["api.other.example", "*.many.example"],
+    ["db.example:5432", "*.cdn.example", "Mirror.Example.", "[2001:DB8::1]:443"],
+)
 
 
 @pytest.mark.parametrize(
@@ -29,6 +32,10 @@ HOSTS = Hosts.of(["api.other.example", "*.many.example"], ["db.example:5432", "*
         ("b.a.cdn.example", 443, Fate.PASSED),
         ("cdn.example", 443, Fate.REFUSED),
         ("mirror.example", 443, Fate.PASSED),
+        ("2001:db8::1", 443, Fate.PASSED),
+        ("2001:db8::1", 80, Fate.REFUSED),
+        ("2001:db8::2", 443, Fate.REFUSED),
+        ("0.0.0.0", 3000, Fate.PASSED),
         ("localhost", 3000, Fate.PASSED),
         ("app.localhost", 3000, Fate.PASSED),
         ("127.9.9.9", 3000, Fate.PASSED),
@@ -67,3 +74,9 @@ def test_a_refusal_is_one_line_of_ascii_whatever_was_called() -> None:
     assert said.isascii()
     assert said.isprintable()
     assert len(said) < 400
+
+
+def test_what_a_refusal_says_to_write_is_what_would_allow_it() -> None:
+    for host in ("real.example", "192.0.2.7", "2001:db8::1"):
+        pattern = refusal(host, 443).rpartition(" ")[2]
+        assert Hosts.of((), [pattern]).fate(host, 443) is Fate.PASSED

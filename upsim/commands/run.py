@@ -93,6 +93,8 @@ def run(
     before = signal.signal(signal.SIGTERM, _terminated)
     try:
         expectations = [Expectation.parse(text) for text in asserted]
+        if junit is not None and not junit.parent.is_dir():
+            raise ValueError(f"--junit: there is no folder {junit.parent}")
         wanted_keys = [_key_wish(text) for text in key_env]
         with ExitStack() as stack:
             there = _world(stack, has_keys=bool(wanted_keys), **world)

@@ -12,7 +12,8 @@ from typing import Final
 SERVICE: Final = "api.ultimate-proxy.com"
 """The host that the vendor's own client has built in. Source: its code; contract/openapi.yaml, `servers`."""
 
-_PATTERN: Final = re.compile(r"(\*|(\*\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?)(:[0-9]{1,5})?")
+_PATTERN: Final = re.compile(r"(\*|(?:\*\.)?[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?")
+"""A name, `*.` and the rest of one, `*`, or an address in brackets; and a port."""
 
 
 class Fate(Enum):
@@ -44,7 +45,7 @@ class Hosts:
         """
         names = dict.fromkeys([SERVICE, *(_checked(name, "host") for name in intercepted)])
         for name in names:
-            if name == "*" or ":" in name:
+            if name == "*" or ":" in name:  # no certificate could be for all, or for a port
                 raise ValueError(f"host: {name!r} is no host name: write one as api.example.com or *.example.com")
         return cls(tuple(names), tuple(dict.fromkeys(_checked(name, "pass-through") for name in passed)))
 
@@ -56,10 +57,11 @@ class Hosts:
         if is_loopback(name):  # servers of the program's own
             return Fate.PASSED
         for pattern in self.passed:
-            wanted, _, only = pattern.partition(":")
-            if only in ("", str(port)) and (
-                wanted in ("*", name) or (wanted.startswith("*.") and name.endswith(wanted[1:]))
-            ):
+            found = _PATTERN.fullmatch(pattern)
+            if found is None or found[2] not in (None, str(port)):
+                continue
+            wanted = found[1].strip("[]")
+            if wanted in ("*", name) or (wanted.startswith("*.") and name.endswith(wanted[1:])):
                 return Fate.PASSED
         return Fate.REFUSED
 
@@ -67,10 +69,16 @@ class Hosts:
 def refusal(host: str, port: int) -> str:
     """What is said to who calls anybody else. One line; it is the reason phrase of an answer too."""
     name = re.sub(r"[^\x21-\x7e]", "?", host)[:100]
+    name = f"[{name}]" if ":" in name else name
     return (
         f"upsim refuses {name}:{port} so that no test reaches a real service by mistake;"
         f" allow it with --pass-through {name}"
     )
+
+
+def spelt(host: str, port: int) -> str:
+    """Host and port as URLs have them."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def is_loopback(host: str) -> bool:
@@ -78,7 +86,8 @@ def is_loopback(host: str) -> bool:
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
+        found = ipaddress.ip_address(host.strip("[]"))
+        return found.is_loopback or found.is_unspecified  # a connection to 0.0.0.0 stays here too
     except ValueError:
         return False
 

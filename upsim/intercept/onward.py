@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from upsim.intercept.heads import Refused, read_head
-from upsim.intercept.hosts import is_loopback
+from upsim.intercept.hosts import is_loopback, spelt
 
 _CONNECT_S: Final = 20.0
 
@@ -41,8 +41,10 @@ async def connected(host: str, port: int) -> socket.socket:
         reason = (
             "no answer in time" if isinstance(failed, TimeoutError) else getattr(failed, "strerror", None) or failed
         )
-        raise Refused(502, f"{host}:{port} cannot be reached: {reason}") from failed
-    raise Refused(502, f"{host}:{port} cannot be reached: {(problem and problem.strerror) or 'it has no address'}")
+        raise Refused(502, f"{spelt(host, port)} cannot be reached: {reason}") from failed
+    raise Refused(
+        502, f"{spelt(host, port)} cannot be reached: {(problem and problem.strerror) or 'it has no address'}"
+    )
 
 
 class Onward:
@@ -63,14 +65,16 @@ class Onward:
             return await connected(host, port)
         proxy = urlsplit(named if "://" in named else f"http://{named}")
         if proxy.scheme != "http" or not proxy.hostname:
-            raise Refused(502, f"{host}:{port} cannot be reached: of proxies only those with http:// are understood")
+            raise Refused(
+                502, f"{spelt(host, port)} cannot be reached: of proxies only those with http:// are understood"
+            )
         taken = await connected(proxy.hostname, proxy.port or 80)
         try:
             async with asyncio.timeout(_CONNECT_S):
                 await asyncio.get_running_loop().sock_sendall(taken, _wish(proxy, host, port))
                 status = (await read_head(taken)).partition(b"\r\n")[0].decode("latin-1")
             if status.split(" ")[1:2] != ["200"]:
-                raise Refused(502, f"{host}:{port} cannot be reached: the proxy before us says: {status[:200]}")
+                raise Refused(502, f"{spelt(host, port)} cannot be reached: the proxy before us says: {status[:200]}")
         except BaseException:
             taken.close()
             raise
@@ -87,7 +91,7 @@ class Onward:
 
 
 def _wish(proxy: SplitResult, host: str, port: int) -> bytes:
-    target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    target = spelt(host, port)
     lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
     if proxy.username is not None:
         secret = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"

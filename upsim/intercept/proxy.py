@@ -18,10 +18,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from upsim.intercept.heads import Refused, authority, onward_fields, read_head, request_line
-from upsim.intercept.hosts import Fate, Hosts, is_loopback, refusal
+from upsim.intercept.hosts import Fate, Hosts, is_loopback, refusal, spelt
 from upsim.intercept.onward import Onward, connected
 from upsim.loop import LoopThread, readable
-from upsim.tls.relay import Relay, answer, first_byte, is_tls
+from upsim.tls.relay import Relay, answer, first_byte, is_tls, send_at_once
 
 _LOG: Final = logging.getLogger(__name__)
 _IDLE_S: Final = 120.0
@@ -112,6 +112,7 @@ class Proxy:
                 await asyncio.sleep(0.05)
                 continue
             client.setblocking(False)
+            send_at_once(client)
             self._thread.start(self._handle(client))
 
     async def _handle(self, client: socket.socket) -> None:
@@ -165,10 +166,10 @@ class Proxy:
     def _fate(self, host: str, port: int) -> Fate:
         fate = self._hosts.fate(host, port)
         if fate is Fate.REFUSED:
-            self._refused[f"{host}:{port}"] += 1
+            self._refused[spelt(host, port)] += 1
             raise Refused(403, refusal(host, port))
         if fate is Fate.PASSED and not is_loopback(host):
-            self._passed[f"{host}:{port}"] += 1
+            self._passed[spelt(host, port)] += 1
         return fate
 
 

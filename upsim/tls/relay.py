@@ -173,6 +173,7 @@ class Terminator:
             client.close()
             raise
         client.setblocking(False)
+        send_at_once(client)
         outside.setblocking(False)
         self._thread.start(self._join(client, outside))
         return inside
@@ -197,6 +198,12 @@ class Terminator:
             if not joined:
                 outside.close()
                 client.close()
+
+
+def send_at_once(accepted: socket.socket) -> None:
+    """Let each write leave as it is made. asyncio does that for connections it makes, not for those it is given."""
+    with contextlib.suppress(OSError):  # the client is gone already
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def is_tls(first: int) -> bool:
