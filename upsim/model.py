@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 from enum import StrEnum
-from typing import Generic, NewType, TypeVar
+from typing import Final, Generic, NewType, TypeVar
 
 from upsim.clock import ClockState, Instant
 from upsim.records import dataclass
@@ -143,6 +143,35 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class Course:
+    """Which pool a profile's workers mined on, and since when.
+
+    Attributes:
+        entries: (since when, pool), oldest first: None where all of its pools were unhealthy. Never empty. What lies
+            after the instant that is asked about has not happened: a world's clock may be set back before it.
+        ended_at: when the profile was deleted.
+    """
+
+    profile_id: ObjectId
+    account_id: ObjectId
+    entries: tuple[tuple[Instant, ObjectId | None], ...]
+    ended_at: Instant | None = None
+
+    @property
+    def eventful(self) -> bool:
+        """Whether there was anything but one pool all the time."""
+        return len(self.entries) > 1 or self.entries[0][1] is None
+
+    def pool_at(self, now: Instant) -> ObjectId | None:
+        """The pool in use at an instant; before the first entry, that of the first."""
+        return next((pool_id for at, pool_id in reversed(self.entries) if at <= now), self.entries[0][1])
+
+
+MOVE: Final = "move"
+"""What a worker's history calls its assignment to a profile."""
+
+
+@dataclass(frozen=True, slots=True)
 class Worker:
     """A miner of an account: what is kept of it. What it does at an instant is asked of the fleet.
 
@@ -154,7 +183,8 @@ class Worker:
         cell: the cell it counts for since the last change by hand: home where there was none. Whether it is online is
             a question about this number alone.
         weights: how much it takes part in each of the fleet's common noise curves.
-        history: changes made by hand, oldest first: (instant, kind, value, profile).
+        history: changes made by hand, each with the instant from which on it holds: (instant, kind, value, profile).
+            Of one instant the last one holds. Without a MOVE among them it has been on its profile all the time.
     """
 
     id: ObjectId
@@ -312,10 +342,12 @@ class Page(Generic[Item]):
 
 
 __all__ = [
+    "MOVE",
     "Account",
     "ApiKey",
     "Caller",
     "ClockState",
+    "Course",
     "Health",
     "HealthStatus",
     "Instant",

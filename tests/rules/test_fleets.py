@@ -11,7 +11,7 @@ from upsim import fixture
 from upsim.clock import DAY, HOUR, MINUTE, ClockState, Instant, parse_iso
 from upsim.fleet import RANGES, Tally, changes_of, fleet_reading, reading, series
 from upsim.model import Account, PoolTarget, PoolTest, WorldId, WorldRecord
-from upsim.rules.fleets import count_workers, device_of, history_of, summands, sums_of
+from upsim.rules.fleets import Fleet, device_of, history_of, summands
 from upsim.rules.machines import Row, Wanted, change_workers, spawn_workers
 from upsim.rules.overview import get_overview
 from upsim.rules.series import fleet_series, worker_series
@@ -65,11 +65,12 @@ def assert_agreement(world: World, account: Account, algorithm: str) -> None:
     now = world.now()
     workers = world.store.list_workers(world.id, account.id, WorkerFilter(algorithm=algorithm), ALL).items
     plain = Tally.of(algorithm, [(device_of(worker), history_of(worker)) for worker in workers])
-    kept = sums_of(world, account, algorithm)
-    assert fleet_reading(world.seed, kept, now) == fleet_reading(world.seed, plain, now)
+    fleet = Fleet.now(world, account, algorithm, now)
+    assert fleet.reading(now) == fleet_reading(world.seed, plain, now)
+    assert fleet.listed == len(workers)
     for name in RANGES:
-        assert series(world.seed, name, kept, now) == series(world.seed, name, plain, now)
-    assert count_workers(world, account, algorithm) == len(workers)
+        kept = Fleet.over(world, account, algorithm, name, now)
+        assert kept.series(name, now) == series(world.seed, name, plain, now)
 
 
 def test_the_fleet_and_the_overview_are_the_sums_of_their_workers(world: World, vip: Account) -> None:

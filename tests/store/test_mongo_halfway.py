@@ -17,6 +17,7 @@ from upsim.clock import Instant
 from upsim.errors import InvalidInput, ProfileHasWorkers
 from upsim.model import WorldId
 from upsim.store.base import ProfileChanges, WorkerFilter
+from upsim.store.courses import moved
 from upsim.store.mongo import MongoStore
 from upsim.store.mongo import catalogue as mongo_catalogue
 
@@ -42,10 +43,10 @@ def die(*args: object, **kwargs: object) -> None:
 def test_workers_of_a_profile_whose_deletion_stopped_halfway_are_on_the_target(
     store: MongoStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "_follow", die)
+    monkeypatch.setattr(store, "follow", die)
     with pytest.raises(Died):
         store.delete_profile(WORLD, VIP, oid(201), LATER)
-    assert store.get_worker(WORLD, VIP, oid(306)) == replace(worker(306, 200), updated_at=LATER)
+    assert store.get_worker(WORLD, VIP, oid(306)) == moved(worker(306, 201), oid(200), LATER)
     assert store.list_workers(WORLD, VIP, WorkerFilter(profile_id=oid(200)), ALL).total == 8
     assert store.list_workers(WORLD, VIP, WorkerFilter(profile_id=oid(201)), ALL).total == 0
     check_world(store, WORLD)
@@ -68,7 +69,7 @@ def test_workers_of_a_profile_whose_deletion_stopped_halfway_are_on_the_target(
 def test_a_worker_forwarded_to_a_profile_keeps_it_from_changing_its_algorithm(
     store: MongoStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "_follow", die)
+    monkeypatch.setattr(store, "follow", die)
     with pytest.raises(Died):
         store.delete_profile(WORLD, VIP, oid(201), LATER)
     store.add_profile(WORLD, profile(250, 100), None)
@@ -81,14 +82,14 @@ def test_a_worker_forwarded_to_a_profile_keeps_it_from_changing_its_algorithm(
 
 def during_assignment(store: MongoStore, monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
     """Let something happen after an assignment has checked and before it writes."""
-    write = store._link.set_named
+    write = store._link.set_each
 
     def interrupted(*args: Any) -> None:
-        monkeypatch.setattr(store._link, "set_named", write)
+        monkeypatch.setattr(store._link, "set_each", write)
         happens()
         write(*args)
 
-    monkeypatch.setattr(store._link, "set_named", interrupted)
+    monkeypatch.setattr(store._link, "set_each", interrupted)
 
 
 def test_an_assignment_to_a_profile_deleted_meanwhile_ends_on_the_target(
@@ -119,7 +120,7 @@ def test_an_assignment_that_died_before_a_change_of_algorithm_leaves_workers_on_
     store.assign_workers(WORLD, VIP, [oid(306), oid(307)], oid(200), LATER)
     changes = ProfileChanges(LATER, algorithm="randomx", pool_ids=(oid(102),))
     during_assignment(store, monkeypatch, lambda: store.update_profile(WORLD, VIP, oid(201), changes, None))
-    monkeypatch.setattr(store, "_put_back", die)
+    monkeypatch.setattr(store, "put_back", die)
     with pytest.raises(Died):
         store.assign_workers(WORLD, VIP, [oid(300), oid(301)], oid(201), LATER)
     assert store.list_workers(WORLD, VIP, WorkerFilter(profile_id=oid(200)), ALL).total == 8
@@ -134,7 +135,7 @@ def test_old_forwards_are_dropped_after_their_workers_followed(
 ) -> None:
     monkeypatch.setattr(mongo_catalogue, "FORWARDS_KEPT", 3)
     with monkeypatch.context() as dying:
-        dying.setattr(store, "_follow", die)
+        dying.setattr(store, "follow", die)
         with pytest.raises(Died):
             store.delete_profile(WORLD, VIP, oid(201), LATER)
     for number in range(250, 256):

@@ -13,6 +13,7 @@ from upsim.clock import Instant
 from upsim.errors import DefaultProfileKept, InvalidInput, NotFound, ProfileHasWorkers, QuotaExceeded, UpsimError
 from upsim.model import ObjectId, WorldId
 from upsim.store.base import Moved, PoolChanges, ProfileChanges, Span, Store, WorkerFilter
+from upsim.store.courses import moved as after_move
 
 LATER = Instant(T0 + 5000)
 
@@ -209,7 +210,7 @@ def test_an_unknown_profile_cannot_become_the_default(store: Store, world: World
 def test_the_workers_of_a_deleted_profile_go_to_the_default(store: Store, world: WorldId) -> None:
     assert store.delete_profile(world, VIP, oid(201), LATER) == Moved(2, oid(200))
     moved = store.get_worker(world, VIP, oid(306))
-    assert moved == replace(worker(306, 200), updated_at=LATER)
+    assert moved == after_move(worker(306, 201), oid(200), LATER)
     assert store.list_workers(world, VIP, WorkerFilter(profile_id=oid(200)), ALL).total == 8
     assert store.list_workers(world, VIP, WorkerFilter(profile_id=oid(201)), ALL).total == 0
     assert store.list_holders(world, oid(101)) == ["profile 200"]

@@ -13,6 +13,7 @@ from upsim.clock import Instant
 from upsim.errors import AlreadyExists, InvalidInput, NotFound, UpsimError
 from upsim.model import ObjectId, Worker, WorldId
 from upsim.store.base import Content, Down, Span, Store, WorkerFilter
+from upsim.store.courses import moved
 
 LATER = Instant(T0 + 5000)
 
@@ -165,7 +166,7 @@ def test_the_workers_of_several_accounts_are_added_at_once(store: Store, world: 
 def test_assigned_workers_are_on_the_profile(store: Store, world: WorldId) -> None:
     store.assign_workers(world, VIP, [oid(300), oid(302)], oid(201), LATER)
     assert listed(store, world, WorkerFilter(profile_id=oid(201))) == [300, 302, 306, 307]
-    assert store.get_worker(world, VIP, oid(300)) == replace(worker(300, 201), updated_at=LATER)
+    assert store.get_worker(world, VIP, oid(300)) == moved(worker(300, 200), oid(201), LATER)
     check_world(store, world)
 
 

@@ -52,14 +52,16 @@ from upsim.fleet.recorded import (
     recorded_reading,
     recorded_series,
 )
-from upsim.fleet.series import RANGES, Point, Range, Series, Trouble, failover, series, worker_series
+from upsim.fleet.series import RANGES, Point, Range, Series, series, worker_series
 from upsim.fleet.shares import Shares
 from upsim.fleet.sums import COLUMNS, CellSum, Change, FleetSums, Snapshot, Tally, changes_of, merged, worth
+from upsim.fleet.troubles import FAILOVER_MS, Trouble, failover, troubles_of
 
 __all__ = [
     "CELLS",
     "COLUMNS",
     "DARK",
+    "FAILOVER_MS",
     "FEEDS",
     "FULL",
     "HARDWARE",
@@ -115,6 +117,7 @@ __all__ = [
     "segments",
     "series",
     "site_of",
+    "troubles_of",
     "worker_series",
     "worth",
 ]

@@ -20,10 +20,10 @@ from upsim.fleet.device import Device
 from upsim.fleet.hardware import HARDWARE, QUANTUM
 from upsim.fleet.history import FULL, Event, Segment, segments
 from upsim.fleet.integrals import dot, fed
-from upsim.fleet.outages import down_cells, down_since, is_down, observed_step, up_ms, up_since
-from upsim.fleet.series import Trouble
+from upsim.fleet.outages import down_cells, down_since, is_down, observed_step, outages, up_ms, up_since
 from upsim.fleet.shares import FINE, Shares, found
 from upsim.fleet.sums import CellSum, FleetSums
+from upsim.fleet.troubles import Trouble, losses
 from upsim.records import dataclass
 
 NO_TROUBLE: Final[Mapping[str, Sequence[Trouble]]] = MappingProxyType({})
@@ -181,13 +181,22 @@ def _work(
         if part.start >= end:
             continue
         mined = FULL * up_ms(seed, part.cell, part.start, end)
-        for trouble in troubles.get(part.profile, ()):
-            first = max(trouble.start, part.start)
-            last = end if trouble.end is None else min(trouble.end, end)
-            if first < last:
-                mined -= (FULL - trouble.per_mille) * up_ms(seed, part.cell, first, last)
+        if part.scale and troubles.get(part.profile):
+            mined -= _lost_ms(seed, part.cell, part.start, end, tuple(troubles[part.profile]))
         work += part.scale * mined
     return work * FINE // (HARDWARE[device.model].share_s * SECOND * FULL * FULL)
+
+
+@lru_cache(maxsize=4096)
+def _lost_ms(seed: int, cell: int, start: int, end: int, troubles: tuple[Trouble, ...]) -> int:
+    """What a cell loses to troubles while it is up, in per mille times milliseconds."""
+    lost = losses(troubles)
+    first, last = lost.span(start, end)
+    if first >= last or cell >= KEPT_OFFLINE:
+        return 0
+    down = outages(seed, cell, first // MINUTE, -(-last // MINUTE))
+    idle = sum(lost.between(max(first, one * MINUTE), min(last, other * MINUTE)) for one, other in down)
+    return lost.between(first, last) - idle
 
 
 def _last_seen(seed: int, life: Sequence[Segment], now: Instant) -> Instant | None:

@@ -10,7 +10,7 @@ H/s for each worker of the sum of its workers' points, and a coarse point within
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -34,6 +34,7 @@ from upsim.fleet.integrals import (
 )
 from upsim.fleet.outages import CellSpan, all_own_outages
 from upsim.fleet.sums import FleetSums, Snapshot, Tally
+from upsim.fleet.troubles import Trouble
 from upsim.records import dataclass
 
 
@@ -106,28 +107,6 @@ class Series:
         return max(point.hashrate for point in self.points)
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """A stretch of time, start <= t < end or still going on, in which a profile mines less than it should.
-
-    Attributes:
-        per_mille: what is still mined: 0 where no pool is healthy.
-    """
-
-    start: Instant
-    end: Instant | None = None
-    per_mille: int = 0
-
-
-FAILOVER_MS: Final = 90 * SECOND
-"""How long a profile's workers take to move over to the next pool."""
-
-
-def failover(at: Instant) -> Trouble:
-    """The dip when a profile's pool changes under its workers: for a minute and a half, a third is mined."""
-    return Trouble(at, Instant(at + FAILOVER_MS), 333)
-
-
 def series(
     seed: int,
     name: str,
@@ -153,12 +132,7 @@ def series(
     blocks = [(i * steps * MINUTE, (i + 1) * steps * MINUTE) for i in range(end - wanted.points, end)]
     mined = [FULL * value for value in mined_over(seed, sums, blocks, wanted.level)]
     for part, troubles in troubled:
-        pieces = [
-            (max(start, trouble.start), min(stop, _end_of(trouble, stop)), i, trouble.per_mille)
-            for trouble in troubles
-            for i, (start, stop) in enumerate(blocks)
-            if trouble.start < stop and _end_of(trouble, stop) > start
-        ]
+        pieces = [piece for trouble in troubles for piece in _pieces(trouble, blocks)]
         if pieces:
             values = mined_over(seed, part, [(start, stop) for start, stop, _, _ in pieces], wanted.level)
             for value, (_, _, i, per_mille) in zip(values, pieces, strict=True):
@@ -306,5 +280,11 @@ def _mined_between(seed: int, state: _State, down: Sequence[CellSpan], start: in
     return value
 
 
-def _end_of(trouble: Trouble, otherwise: int) -> int:
-    return otherwise if trouble.end is None else trouble.end
+def _pieces(trouble: Trouble, blocks: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int, int, int]]:
+    """A trouble, cut at the borders of blocks that follow one another: start, end, block's index, per mille."""
+    first, step, last = blocks[0][0], blocks[0][1] - blocks[0][0], blocks[-1][1]
+    end = last if trouble.end is None else min(trouble.end, last)
+    begin = max(trouble.start, first)
+    if begin < end:
+        for i in range((begin - first) // step, (end - 1 - first) // step + 1):
+            yield max(begin, blocks[i][0]), min(end, blocks[i][1]), i, trouble.per_mille

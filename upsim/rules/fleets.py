@@ -1,27 +1,39 @@
-"""Where the fleet's maths meets the workers that are kept: their devices, their histories, their sums."""
+"""Where the fleet's maths meets what is kept: devices, histories, sums, and the courses that profiles took.
+
+What a single worker does is `Crew.reading` and `Crew.series`; what an account's workers of an algorithm do together is
+`Fleet.reading` and `Fleet.series`. Nobody else asks the maths.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from operator import neg
 
-from upsim.clock import FOREVER, Instant
+from upsim import fleet
+from upsim.clock import FOREVER, HOUR, SECOND, Instant
 from upsim.fleet import (
     FEEDS,
+    RANGES,
     CellSum,
     Change,
     Device,
     Event,
     EventKind,
-    FleetSums,
+    FleetReading,
     History,
+    Reading,
+    Series,
     Snapshot,
-    changes_of,
+    Trouble,
     feed_of,
+    segments,
+    troubles_of,
+    worth,
 )
-from upsim.model import Account, Worker
+from upsim.model import MOVE, Account, Course, ObjectId, Worker
 from upsim.records import dataclass
-from upsim.store.sums import Summand
+from upsim.store.sums import WHOLE, Summand, Sums
 from upsim.world import World
 
 
@@ -41,45 +53,143 @@ def device_of(worker: Worker) -> Device:
 
 @lru_cache(maxsize=4096)
 def history_of(worker: Worker) -> History:
-    """What was done to the worker by hand."""
-    return tuple(Event(at, EventKind(kind), value, profile) for at, kind, value, profile in worker.history)
+    """What was done to the worker by hand, beginning with the profile it came to."""
+    events = tuple(Event(at, EventKind(kind), value, profile) for at, kind, value, profile in worker.history)
+    if any(kind == MOVE for _, kind, _, _ in worker.history):
+        return events
+    return (Event(worker.created_at, EventKind.MOVE, profile=worker.profile_id), *events)
 
 
 def summands(worker: Worker) -> Iterator[Summand]:
-    """What a worker adds to the sums that the store keeps for its account and algorithm: by cell, and by feed."""
-    for change in changes_of(device_of(worker), history_of(worker) if worker.history else ()):
-        yield Summand(change.at, change.cell, feed_of(change.cell), change.delta.flat)
+    """What a worker adds to the sums that the store keeps for its account and algorithm: by cell, feed and profile."""
+    device = device_of(worker)
+    if not worker.history and worker.retired_at is None:  # nearly every worker's whole life
+        yield Summand(device.joined_at, device.cell, feed_of(device.cell), worth(device).flat, worker.profile_id)
+        return
+    for part in segments(device, history_of(worker)):
+        numbers, feed = worth(device, part.scale).flat, feed_of(part.cell)
+        yield Summand(part.start, part.cell, feed, numbers, part.profile)
+        if part.end is not None:
+            yield Summand(part.end, part.cell, feed, tuple(map(neg, numbers)), part.profile)
+
+
+def profile_at(worker: Worker, now: Instant) -> str:
+    """The profile the worker mines under at an instant; empty where that is no longer remembered.
+
+    It is not the one the worker is assigned to where the clock was set back before the assignment.
+    """
+    if not worker.history:
+        return worker.profile_id
+    part = fleet.present_segment(device_of(worker), history_of(worker), now)
+    return worker.profile_id if part is None else part.profile
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Some workers of an account, one by one, with the courses of all profiles they ever were under."""
+
+    seed: int
+    courses: Mapping[ObjectId, Course]
+    troubles: Mapping[str, Sequence[Trouble]]
+
+    @classmethod
+    def of(cls, world: World, account: Account, workers: Iterable[Worker]) -> Crew:
+        """Read what it takes to say what these workers do."""
+        named = {worker.profile_id for worker in workers}
+        named.update(ObjectId(profile) for worker in workers for _, kind, _, profile in worker.history if kind == MOVE)
+        courses = world.store.get_courses(world.id, account.id, named)
+        troubles: dict[str, Sequence[Trouble]] = {
+            profile_id: _troubles(course) for profile_id, course in courses.items() if course.eventful
+        }
+        return cls(world.seed, courses, troubles)
+
+    def reading(self, worker: Worker, now: Instant) -> Reading:
+        """What a worker does at an instant."""
+        return fleet.reading(self.seed, device_of(worker), history_of(worker), now, self.troubles)
+
+    def series(self, worker: Worker, time_range: str, now: Instant) -> Series:
+        """A worker's hashrate over the range before an instant."""
+        return fleet.worker_series(self.seed, time_range, device_of(worker), history_of(worker), now, self.troubles)
+
+    def pool_of(self, worker: Worker, now: Instant) -> ObjectId | None:
+        """The pool that a worker mines on at an instant, if it is online: None where its profile has no healthy one."""
+        course = self.courses.get(ObjectId(profile_at(worker, now))) or self.courses.get(worker.profile_id)
+        return course.pool_at(now) if course else None
 
 
 @dataclass(frozen=True, slots=True)
 class KeptSums:
-    """The sums of an account's workers of an algorithm, as the store keeps them."""
+    """Sums as the store keeps them, all of one moment.
 
-    world: World
-    account: Account
+    Attributes:
+        kept: with the changes since the earliest instant that will be asked about.
+    """
+
     algorithm: str
+    kept: Sums
 
     def read(self, cells: Collection[int], since: Instant) -> Snapshot:
         """See FleetSums."""
-        found = self.world.store.read_sums(self.world.id, self.account.id, self.algorithm, cells, since)
         feeds = [CellSum()] * FEEDS
-        for feed, numbers in found.groups.items():
+        for feed, numbers in self.kept.groups.items():
             feeds[feed] = CellSum.from_flat(numbers)
+        places = self.kept.places
         return Snapshot(
             feeds,
-            {cell: CellSum.from_flat(numbers) for cell, numbers in found.places.items()},
-            [Change(at, cell, CellSum.from_flat(numbers)) for at, cell, numbers in found.changes],
+            {cell: CellSum.from_flat(places[cell]) for cell in cells if cell in places},
+            [Change(at, cell, CellSum.from_flat(numbers)) for at, cell, numbers in self.kept.changes if at >= since],
         )
 
 
-def sums_of(world: World, account: Account, algorithm: str) -> FleetSums:
-    """The sums of the account's workers of an algorithm."""
-    return KeptSums(world, account, algorithm)
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """All of an account's workers of an algorithm, together.
 
+    Attributes:
+        listed: how many the account's lists show: those retired and those still to come included.
+        sums: of them all.
+        troubled: the profiles among theirs that were in trouble, each with its workers' sums.
+    """
 
-def count_workers(world: World, account: Account, algorithm: str) -> int:
-    """How many workers of the algorithm the account's lists show: those retired and those still to come included."""
-    return world.store.read_sums(world.id, account.id, algorithm, (), world.now()).listed
+    seed: int
+    listed: int
+    sums: KeptSums
+    troubled: Sequence[tuple[KeptSums, Sequence[Trouble]]]
+
+    @classmethod
+    def now(cls, world: World, account: Account, algorithm: str, now: Instant) -> Fleet:
+        """Read what it takes to say what they do at an instant."""
+        return cls._since(world, account, algorithm, now)
+
+    @classmethod
+    def over(cls, world: World, account: Account, algorithm: str, time_range: str, now: Instant) -> Fleet:
+        """Read what it takes to say what they did over the range before an instant."""
+        wanted = RANGES[time_range]
+        return cls._since(world, account, algorithm, Instant(now - wanted.hours * HOUR - wanted.granularity * SECOND))
+
+    @classmethod
+    def _since(cls, world: World, account: Account, algorithm: str, since: Instant) -> Fleet:
+        courses = world.store.get_courses(world.id, account.id)
+        troubles = {
+            course.profile_id: found
+            for course in courses.values()
+            if (found := [one for one in _troubles(course) if one.end is None or one.end > since])
+        }
+        kept = world.store.read_sums(world.id, account.id, algorithm, since, troubles.keys())
+        return cls(
+            world.seed,
+            kept[WHOLE].listed,
+            KeptSums(algorithm, kept[WHOLE]),
+            [(KeptSums(algorithm, kept[profile]), found) for profile, found in troubles.items()],
+        )
+
+    def reading(self, now: Instant) -> FleetReading:
+        """What they do at an instant, that they were read for."""
+        return fleet.fleet_reading(self.seed, self.sums, now, self.troubled)
+
+    def series(self, time_range: str, now: Instant) -> Series:
+        """Their hashrate over the range before an instant, that they were read for."""
+        return fleet.series(self.seed, time_range, self.sums, now, self.troubled)
 
 
 def next_change(world: World, account: Account, algorithm: str | None, now: Instant) -> Instant:
@@ -90,5 +200,9 @@ def next_change(world: World, account: Account, algorithm: str | None, now: Inst
     """
     mined = [algorithm] if algorithm else world.store.list_algorithms(world.id, account.id)
     later = Instant(now + 1)
-    changes = (world.store.read_sums(world.id, account.id, one, (), later).changes for one in mined)
-    return min((at for several in changes for at, _, _ in several), default=FOREVER)
+    known = (world.store.read_sums(world.id, account.id, one, later)[WHOLE] for one in mined)
+    return min((at for sums in known for at, _, _ in sums.changes), default=FOREVER)
+
+
+def _troubles(course: Course) -> tuple[Trouble, ...]:
+    return troubles_of(course.entries, course.ended_at)

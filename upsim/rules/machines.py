@@ -110,12 +110,11 @@ def change_workers(
     event = Event(now, EventKind(wanted.value), per_mille)
 
     def change(worker: Worker) -> Worker:
-        history = (*history_of(worker), event)
         return replace(
             worker,
-            cell=cell_now(device_of(worker), history, now),
+            cell=cell_now(device_of(worker), (*history_of(worker), event), now),
             retired_at=now if wanted is Wanted.RETIRE and worker.retired_at is None else worker.retired_at,
-            history=tuple((one.at, one.kind.value, one.value, one.profile) for one in history),
+            history=(*worker.history, (event.at, event.kind.value, event.value, event.profile)),
             updated_at=now,
         )
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from upsim.algorithms import ALGORITHMS
 from upsim.clock import FOREVER, Instant
-from upsim.fleet import fleet_reading
 from upsim.model import Account
 from upsim.records import dataclass
-from upsim.rules.fleets import count_workers, sums_of
+from upsim.rules.fleets import Fleet
 from upsim.store.base import PoolCounts
 from upsim.world import World
 
@@ -65,11 +64,11 @@ def get_overview(world: World, account: Account) -> Overview:
             continue
         counts = pools.get(algorithm, PoolCounts(0, 0, 0))
         if algorithm in mined:
-            found = fleet_reading(world.seed, sums_of(world, account, algorithm), now)
+            fleet = Fleet.now(world, account, algorithm, now)
+            found = fleet.reading(now)
             until = min(until, found.until)
             # Those that were retired, or are still to come, are in the lists as offline: so they count here.
-            listed = count_workers(world, account, algorithm)
-            blocks.append(Block(algorithm, listed, found.online, counts, found.hashrate))
+            blocks.append(Block(algorithm, fleet.listed, found.online, counts, found.hashrate))
         else:
             blocks.append(Block(algorithm, 0, 0, counts, 0))
     return Overview(tuple(blocks), until)

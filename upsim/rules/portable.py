@@ -13,11 +13,11 @@ from typing import Any, Final
 from upsim.clock import ClockState, Instant, iso, parse_iso
 from upsim.errors import InvalidInput
 from upsim.ids import digest_of, hint_of, new_key
-from upsim.model import Account, ApiKey, Health, Pool, Profile, Worker, WorldId, WorldRecord
+from upsim.model import Account, ApiKey, Course, Health, Pool, Profile, Worker, WorldId, WorldRecord
 from upsim.rules import behaviours, faults
 from upsim.rules.clocks import MAX_SPEED, ClockChange, changed
 from upsim.rules.snapshots import keep_birth
-from upsim.rules.spelling import ACCOUNT, HEALTH, KEY, POOL, PROFILE, WORKER, read, read_all, spelt
+from upsim.rules.spelling import ACCOUNT, COURSE, HEALTH, KEY, POOL, PROFILE, WORKER, read, read_all, spelt
 from upsim.rules.worlds import Birth, IssuedKey, NewWorld, Wish, list_worlds, new_record
 from upsim.store.base import Content
 from upsim.world import Universe, World
@@ -44,6 +44,7 @@ def save_world(world: World) -> dict[str, Any]:
         "keys": [spelt(one, KEY) for one in content.keys],
         "pools": [{**spelt(one, POOL), "health": spelt(one.health, HEALTH)} for one in content.pools],
         "profiles": [spelt(one, PROFILE) for one in content.profiles],
+        "courses": [spelt(one, COURSE) for one in content.courses],
         "workers": [spelt(one, WORKER) for one in content.workers],
     }
 
@@ -127,6 +128,7 @@ def _content(document: Mapping[str, Any]) -> tuple[Content, tuple[IssuedKey, ...
         for number, (values, doc) in enumerate(read_all(document, "pools", POOL))
     ]
     profiles = [Profile(**values) for values, _ in read_all(document, "profiles", PROFILE)]
+    courses = _courses(document, profiles, owners)
     workers = [Worker(**values) for values, _ in read_all(document, "workers", WORKER)]
     for kind, things in (("keys", [one.key for one in issued]), ("pools", pools), ("profiles", profiles)):
         _check_owned(kind, things, owners)
@@ -137,7 +139,23 @@ def _content(document: Mapping[str, Any]) -> tuple[Content, tuple[IssuedKey, ...
         isinstance(last, int) and not isinstance(last, bool) and 0 <= last < 2**53 for last in numbers.values()
     ):
         raise InvalidInput("snapshot.numbers", "must hold whole numbers.")
-    return Content(accounts, [one.key for one in issued], pools, profiles, workers, dict(numbers)), issued
+    return Content(accounts, [one.key for one in issued], pools, profiles, workers, dict(numbers), courses), issued
+
+
+def _courses(document: Mapping[str, Any], profiles: Sequence[Profile], owners: set[Any]) -> list[Course]:
+    if "courses" not in document:  # saved before there were any: each begins anew
+        return []
+    courses = [Course(**values) for values, _ in read_all(document, "courses", COURSE, named_by="profile_id")]
+    _check_owned("courses", courses, owners)
+    owner_of = {profile.id: profile.account_id for profile in profiles}
+    for number, course in enumerate(courses):
+        place = f"snapshot.courses[{number}]"
+        times = [at for at, _ in course.entries]
+        if not times or times != sorted(set(times)):
+            raise InvalidInput(f"{place}.entries", "must hold at least one entry, in order of time, one at a time.")
+        if course.ended_at is None and owner_of.get(course.profile_id) != course.account_id:
+            raise InvalidInput(f"{place}.profile_id", f"{course.profile_id} is no profile of the course's account.")
+    return courses
 
 
 def _key(values: Mapping[str, Any]) -> IssuedKey:
@@ -145,7 +163,7 @@ def _key(values: Mapping[str, Any]) -> IssuedKey:
     return IssuedKey(ApiKey(**values, digest=digest_of(secret), hint=hint_of(secret), issued=True), secret)
 
 
-def _check_owned(kind: str, things: Sequence[ApiKey | Pool | Profile], owners: set[Any]) -> None:
+def _check_owned(kind: str, things: Sequence[ApiKey | Pool | Profile | Course], owners: set[Any]) -> None:
     for number, thing in enumerate(things):
         if thing.account_id not in owners:
             raise InvalidInput(f"snapshot.{kind}[{number}].account_id", f"there is no account {thing.account_id}.")

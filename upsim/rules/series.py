@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from upsim import fleet
 from upsim.clock import FOREVER, Instant
 from upsim.errors import InvalidInput
 from upsim.fleet import RANGES, Point
 from upsim.model import Account, ObjectId
 from upsim.records import dataclass
-from upsim.rules.fleets import device_of, history_of, sums_of
+from upsim.rules.fleets import Crew, Fleet
 from upsim.rules.workers import require_worker
 from upsim.world import World
 
@@ -43,7 +42,7 @@ def worker_series(
     worker = require_worker(world, account, worker_id)
     if algorithm not in (None, worker.algorithm):
         raise InvalidInput("algorithm", f"worker {worker.name!r} mines {worker.algorithm}, not {algorithm}.")
-    found = fleet.worker_series(world.seed, time_range, device_of(worker), history_of(worker), world.now())
+    found = Crew.of(world, account, [worker]).series(worker, time_range, world.now())
     return Series(worker.algorithm, time_range, found.hours, found.granularity, found.points, found.until)
 
 
@@ -63,5 +62,6 @@ def fleet_series(world: World, account: Account, time_range: str, algorithm: str
     if algorithm is None or algorithm not in mined:
         empty = RANGES[time_range]
         return Series(algorithm, time_range, empty.hours, empty.granularity, (), FOREVER)
-    found = fleet.series(world.seed, time_range, sums_of(world, account, algorithm), world.now())
+    now = world.now()
+    found = Fleet.over(world, account, algorithm, time_range, now).series(time_range, now)
     return Series(algorithm, time_range, found.hours, found.granularity, found.points, found.until)

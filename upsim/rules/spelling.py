@@ -183,6 +183,13 @@ PROFILE: Final[Fields] = {
     "updated_at": _time(),
 }
 
+COURSE: Final[Fields] = {
+    "profile_id": _id(),
+    "account_id": _id(),
+    "entries": _list(_row(_time(), _maybe(_id()))),
+    "ended_at": _maybe(_time()),
+}
+
 WORKER: Final[Fields] = {
     "id": _id(),
     "account_id": _id(),
@@ -220,8 +227,13 @@ def read(doc: Any, place: str, fields: Fields) -> dict[str, Any]:
     return {name: field.read(doc[name], f"{place}.{name}") for name, field in fields.items()}
 
 
-def read_all(document: Mapping[str, Any], kind: str, fields: Fields) -> list[tuple[dict[str, Any], Any]]:
+def read_all(
+    document: Mapping[str, Any], kind: str, fields: Fields, named_by: str = "id"
+) -> list[tuple[dict[str, Any], Any]]:
     """The values of each thing of a kind, with the thing as it stands in the document.
+
+    Args:
+        named_by: the field that tells them apart.
 
     Raises:
         InvalidInput: see `read`; or two have one id.
@@ -232,7 +244,7 @@ def read_all(document: Mapping[str, Any], kind: str, fields: Fields) -> list[tup
     found = [(read(doc, f"snapshot.{kind}[{number}]", fields), doc) for number, doc in enumerate(docs)]
     seen: set[str] = set()
     for number, (values, _) in enumerate(found):
-        if values["id"] in seen:
-            raise InvalidInput(f"snapshot.{kind}[{number}].id", f"{values['id']} is there twice.")
-        seen.add(values["id"])
+        if values[named_by] in seen:
+            raise InvalidInput(f"snapshot.{kind}[{number}].{named_by}", f"{values[named_by]} is there twice.")
+        seen.add(values[named_by])
     return found

@@ -7,10 +7,10 @@ from typing import Final
 
 from upsim.clock import FOREVER, Instant, next_border
 from upsim.errors import NotFound
-from upsim.fleet import Reading, down_cells, reading
-from upsim.model import Account, HealthStatus, ObjectId, Page, Pool, Profile, Worker
+from upsim.fleet import Reading, down_cells
+from upsim.model import Account, ObjectId, Page, Pool, Profile, Worker
 from upsim.records import dataclass
-from upsim.rules.fleets import device_of, history_of, next_change
+from upsim.rules.fleets import Crew, next_change
 from upsim.store.base import Down, Span, WorkerFilter
 from upsim.world import World
 
@@ -96,9 +96,16 @@ def assign_workers(world: World, account: Account, worker_ids: Sequence[ObjectId
 
 def _views(world: World, account: Account, workers: Sequence[Worker], now: Instant) -> list[WorkerView]:
     workers, profiles = _with_profiles(world, account, workers)
-    held = {pool_id for profile in profiles.values() for pool_id in profile.pool_ids}
-    pools = world.store.get_pools(world.id, account.id, held)
-    return [_view(world, worker, profiles, pools, now) for worker in workers]
+    crew = Crew.of(world, account, workers)
+    in_use = {worker.id: crew.pool_of(worker, now) for worker in workers}
+    pools = world.store.get_pools(world.id, account.id, {pool_id for pool_id in in_use.values() if pool_id})
+    views = []
+    for worker in workers:
+        found = crew.reading(worker, now)
+        profile = profiles.get(worker.profile_id)  # none: deleted at every try, or the whole world reset meanwhile
+        pool = pools.get(in_use[worker.id] or ObjectId("")) if found.online else None
+        views.append(WorkerView(worker, profile.name if profile else "", pool, found))
+    return views
 
 
 def _with_profiles(
@@ -122,27 +129,3 @@ def _with_profiles(
 
 _TRIES: Final = 10
 """How often a worker is read again whose profile is deleted each time it is looked for."""
-
-
-def _view(
-    world: World,
-    worker: Worker,
-    profiles: Mapping[ObjectId, Profile],
-    pools: Mapping[ObjectId, Pool],
-    now: Instant,
-) -> WorkerView:
-    found = reading(world.seed, device_of(worker), history_of(worker), now)
-    profile = profiles.get(worker.profile_id)
-    if profile is None:  # deleted at every try, or the whole world reset meanwhile
-        return WorkerView(worker, "", None, found)
-    pool = pool_in_use(profile, pools) if found.online else None
-    return WorkerView(worker, profile.name, pool, found)
-
-
-def pool_in_use(profile: Profile, pools: Mapping[ObjectId, Pool]) -> Pool | None:
-    """The first of the profile's pools that is not known to be unhealthy; None where all are."""
-    for pool_id in profile.pool_ids:
-        pool = pools.get(pool_id)
-        if pool is not None and pool.health.status is not HealthStatus.UNHEALTHY:
-            return pool
-    return None

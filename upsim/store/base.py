@@ -23,6 +23,7 @@ from upsim.model import (
     Account,
     ApiKey,
     Caller,
+    Course,
     Health,
     HealthStatus,
     JournalEntry,
@@ -37,6 +38,7 @@ from upsim.model import (
     WorldRecord,
 )
 from upsim.records import dataclass
+from upsim.store.courses import begun
 from upsim.store.sums import Sums
 
 DIGEST_LENGTH = 64
@@ -49,6 +51,7 @@ class Content:
 
     Attributes:
         numbers: of each named sequence that was begun, the number given last.
+        courses: of profiles, deleted ones too; a profile without one begins its course with its pools as they are.
     """
 
     accounts: Sequence[Account] = ()
@@ -57,6 +60,7 @@ class Content:
     profiles: Sequence[Profile] = ()
     workers: Iterable[Worker] = ()
     numbers: Mapping[str, int] = field(default_factory=dict)
+    courses: Sequence[Course] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +289,8 @@ class Store(Protocol):
     def next_number(self, world: WorldId, name: str) -> int:
         """0, 1, 2, … of a named sequence of the world; no number is given twice. A reset starts it again."""
 
-    # Pools
+    # Pools. Whatever changes a pool's health, or which pools a profile has, continues the profile's course in the same
+    # step: see courses.course_after.
 
     def list_pools(
         self,
@@ -358,6 +363,14 @@ class Store(Protocol):
     def get_default_profile(self, world: WorldId, account_id: ObjectId, algorithm: str) -> Profile | None:
         """The account's default profile of the algorithm, or None."""
 
+    def get_courses(
+        self, world: WorldId, account_id: ObjectId, ids: Collection[ObjectId] | None = None
+    ) -> Mapping[ObjectId, Course]:
+        """The courses of those of the ids that are the account's profiles, or were; with None, all eventful ones.
+
+        Of deleted profiles the last few that had anything to tell are kept.
+        """
+
     def add_profile(self, world: WorldId, profile: Profile, at_most: int | None) -> Profile:
         """Add a profile; the first of its algorithm becomes the default, whatever `is_default` says.
 
@@ -385,7 +398,7 @@ class Store(Protocol):
         """
 
     def delete_profile(self, world: WorldId, account_id: ObjectId, profile_id: ObjectId, at: Instant) -> Moved:
-        """Delete a profile; its workers go to the default of its algorithm in the same instant.
+        """Delete a profile; its workers move to the default of its algorithm in the same instant.
 
         Raises:
             NotFound: no such profile.
@@ -431,15 +444,15 @@ class Store(Protocol):
         """
 
     def read_sums(
-        self, world: WorldId, account_id: ObjectId, algorithm: str, places: Collection[int], since: Instant
-    ) -> Sums:
+        self, world: WorldId, account_id: ObjectId, algorithm: str, since: Instant, parts: Collection[str] = ()
+    ) -> Mapping[str, Sums]:
         """What the account's workers of the algorithm add up to, all of one moment: see the store's Summing.
 
         It costs what it tells, not the workers.
 
         Args:
-            places: which places' sums are wanted.
             since: from when on the changes are wanted.
+            parts: which parts' sums are wanted, besides those of sums.WHOLE.
         """
 
     # The journal
@@ -469,7 +482,7 @@ class Store(Protocol):
         profile_id: ObjectId,
         at: Instant,
     ) -> None:
-        """Move the workers (each id once) to a profile, all or none.
+        """Move the workers (each id once) to a profile, all or none; each one's history says so: see courses.moved.
 
         Raises:
             NotFound: the profile or a worker is not the account's.
@@ -478,6 +491,14 @@ class Store(Protocol):
 
 
 # What both engines decide alike, from values they have read inside one atomic step.
+
+
+def courses_of(content: Content) -> list[Course]:
+    """All courses of a world's content: those that are given, and the beginnings of the others."""
+    given = {course.profile_id for course in content.courses}
+    statuses = {pool.id: pool.health.status for pool in content.pools}
+    fresh = (begun(profile, statuses) for profile in content.profiles if profile.id not in given)
+    return [*content.courses, *fresh]
 
 
 def changed_pool(pool: Pool, changes: PoolChanges) -> Pool:

@@ -1,32 +1,44 @@
 """Sums over workers, kept beside them, so that what a fleet does as a whole is never asked of each worker. Pure.
 
 What a worker adds, where, and from when on, is a Summing's to say: to a store the numbers mean nothing. It adds them up
-for each account and algorithm: by place, by group of places, and by the day on which they changed, as integers, so that
-what is taken away again leaves nothing behind.
+for each account and algorithm, as a whole and for each part of it that a Summing names: by place, by group of places,
+and by the day on which they changed, as integers, so that what is taken away again leaves nothing behind.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from operator import neg
 from typing import Final, NamedTuple, TypeVar
 
 from upsim.clock import DAY, Instant
 from upsim.model import Worker
 from upsim.records import dataclass
+from upsim.store.courses import Happening, what_moved
 
 Numbers = tuple[int, ...]
 _Key = TypeVar("_Key", int, tuple[Instant, int])
 
 
+WHOLE: Final = ""
+"""Names all of an account's workers of an algorithm, as if that were a part too."""
+
+
 class Summand(NamedTuple):
-    """Numbers that a worker adds to the sums of a place, and of the group that the place is in, from an instant on."""
+    """Numbers that a worker adds to the sums of a place, and of the group that the place is in, from an instant on.
+
+    Attributes:
+        part: what part of the whole it adds to, besides the whole; WHOLE adds to no part.
+    """
 
     at: Instant
     place: int
     group: int
     numbers: Numbers
+    part: str = WHOLE
 
 
 Summing = Callable[[Worker], Iterable[Summand]]
@@ -40,12 +52,11 @@ def no_sums(_worker: Worker) -> Iterable[Summand]:
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """The sums of an account's workers of one algorithm, after all that they add, now or later.
+    """The sums of an account's workers of one algorithm, or of a part of them, after all that they add, now or later.
 
     Attributes:
-        listed: how many workers there are.
-        groups: all groups that were ever added to.
-        places: of the places asked for, those that were ever added to.
+        listed: how many workers there are; of a part it is not counted.
+        groups, places: all that were ever added to.
         changes: (instant, place, numbers) of all that was added from an instant on, in order of time.
     """
 
@@ -57,30 +68,44 @@ class Sums:
 
 NO_SUMS: Final = Sums(0, {}, {}, ())
 
-Key = tuple[str, str]
-"""An account's id, and an algorithm."""
+Key = tuple[str, str, str]
+"""An account's id, an algorithm, and which part of that, or WHOLE."""
 
 
 class Ledger:
     """Sums being added up.
 
     Attributes:
+        listed: how many workers.
         days: what was added on each day, by instant and place.
     """
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self._listed = 0
+        self.listed = 0
         self._group_of: dict[int, int] = {}
         self.days: dict[int, dict[tuple[Instant, int], Numbers]] = {}
 
-    def add(self, summands: Iterable[Summand], times: int = 1) -> None:
-        """Add what one worker adds, or with -1 take it away."""
-        self._listed += times
-        for at, place, group, numbers in summands:
-            self._group_of[place] = group
-            changes = self.days.setdefault(day_of(at), {})
-            _add(changes, (at, place), numbers if times == 1 else tuple(times * number for number in numbers))
+    def __bool__(self) -> bool:
+        """Whether there is anything to add to sums that are kept."""
+        return self.listed != 0 or bool(self.days)
+
+    def add(self, at: Instant, place: int, group: int, numbers: Numbers) -> None:
+        """Add numbers."""
+        self._group_of[place] = group
+        _add(self.days.setdefault(day_of(at), {}), (at, place), numbers)
+
+    def add_all(self, other: Ledger) -> None:
+        """Add what another has added up, but for what comes to nothing together."""
+        self._group_of |= other._group_of
+        for day, changes in other.days.items():
+            mine = self.days.setdefault(day, {})
+            for key, numbers in changes.items():
+                _add(mine, key, numbers)
+                if not any(mine[key]):
+                    del mine[key]
+            if not mine:
+                del self.days[day]
 
     def head(self, before: str | None = None) -> str:
         """The sums as text, added to those of a text."""
@@ -90,7 +115,7 @@ class Ledger:
             for (_, place), numbers in changes.items():
                 _add(places, place, numbers)
                 _add(groups, self._group_of[place], numbers)
-        return _text([listed + self._listed, sorted(groups.items()), sorted(places.items())])
+        return _text([listed + self.listed, sorted(groups.items()), sorted(places.items())])
 
     def day(self, day: int, before: str | None = None) -> str:
         """The changes of a day as text, added to those of a text; those that come to nothing are left out."""
@@ -106,16 +131,49 @@ class Ledgers:
     def __init__(self, summing: Summing) -> None:
         """Begin with nothing; `summing` says what a worker adds."""
         self._summing = summing
-        self.by_key: dict[Key, Ledger] = {}
+        self._listed: Counter[tuple[str, str]] = Counter()
+        self._parts: dict[Key, Ledger] = {}
 
     def adding(self, workers: Iterable[Worker], times: int = 1) -> Iterator[Worker]:
         """The same workers, each added as it goes by, or with -1 taken away."""
         for worker in workers:
-            key = worker.account_id, worker.algorithm
-            if key not in self.by_key:
-                self.by_key[key] = Ledger()
-            self.by_key[key].add(self._summing(worker), times)
+            self._listed[worker.account_id, worker.algorithm] += times
+            for at, place, group, numbers, part in self._summing(worker):
+                signed = numbers if times == 1 else tuple(map(neg, numbers))
+                self._ledger(worker, part).add(at, place, group, signed)
             yield worker
+
+    def add(self, workers: Iterable[Worker], times: int = 1) -> None:
+        """Add workers, or with -1 take them away."""
+        for _ in self.adding(workers, times):
+            pass
+
+    def move(self, worker: Worker, history: tuple[Happening, ...]) -> None:
+        """Take a worker away and add it with another history, where only the profiles in it are others."""
+        changed, names = what_moved(worker, history)
+        for at, place, group, numbers, name in self._summing(changed):
+            if name not in names:
+                continue
+            source, target = names[name]
+            self._ledger(changed, source).add(at, place, group, tuple(map(neg, numbers)))
+            self._ledger(changed, target).add(at, place, group, numbers)
+
+    def _ledger(self, worker: Worker, part: str) -> Ledger:
+        key = worker.account_id, worker.algorithm, part
+        ledger = self._parts.get(key)
+        if ledger is None:
+            ledger = self._parts[key] = Ledger()
+        return ledger
+
+    def by_key(self) -> dict[Key, Ledger]:
+        """What there is to add to each sum that is kept: the wholes first, then the parts that make them."""
+        wholes: defaultdict[Key, Ledger] = defaultdict(Ledger)
+        for (account_id, algorithm), listed in self._listed.items():
+            wholes[account_id, algorithm, WHOLE].listed = listed
+        for (account_id, algorithm, _), ledger in self._parts.items():
+            wholes[account_id, algorithm, WHOLE].add_all(ledger)
+        parts = {key: ledger for key, ledger in self._parts.items() if key[2] != WHOLE}
+        return {key: ledger for key, ledger in (wholes | parts).items() if ledger}
 
 
 def _text(value: object) -> str:
@@ -127,15 +185,14 @@ def day_of(at: Instant) -> int:
     return at // DAY
 
 
-def read_sums(head: str, days: Iterable[str], places: Collection[int], since: Instant) -> Sums:
-    """The sums that were made text: of these places, with the changes since an instant.
+def read_sums(head: str, days: Iterable[str], since: Instant) -> Sums:
+    """The sums that were made text, with the changes since an instant.
 
     Args:
         days: the days from that of `since` on, in order.
     """
-    listed, groups, known = _read_head(head)
     changes = [change for text in days for change in _read_day(text) if change[0] >= since]
-    return Sums(listed, groups, {place: known[place] for place in places if place in known}, changes)
+    return Sums(*_read_head(head), changes)
 
 
 @lru_cache(maxsize=64)

@@ -7,11 +7,12 @@ from typing import TypeVar
 
 from upsim.clock import Instant
 from upsim.errors import NotFound, ProfileHasWorkers
-from upsim.model import Health, HealthStatus, ObjectId, Page, Pool, Profile, WorldId
+from upsim.model import Course, HealthStatus, ObjectId, Page, Pool, Profile, WorldId
 from upsim.store.base import Moved, PoolChanges, PoolCounts, ProfileChanges, Span
 from upsim.store.mongo.holdings import Forward, Holdings, in_order, on_profile, read_forwards
-from upsim.store.mongo.link import Doc, Linked, change, step
-from upsim.store.mongo.values import health_doc, read_pool, read_profile
+from upsim.store.mongo.link import Doc, change, step
+from upsim.store.mongo.moves import Moves
+from upsim.store.mongo.values import read_course, read_pool, read_profile
 
 FORWARDS_KEPT = 256
 """How many deleted profiles' forwards stay. Longer than any assignment takes that was under way when one was made."""
@@ -20,7 +21,7 @@ _Result = TypeVar("_Result")
 _Item = TypeVar("_Item", Pool, Profile)
 
 
-class Catalogue(Linked):
+class Catalogue(Moves):
     """Pools and profiles; base.Store says what each method promises."""
 
     # Pools
@@ -91,20 +92,9 @@ class Catalogue(Linked):
         found = self._holdings.find_one(there, {"account_id": 1})
         if found is None:
             return None
-        status = HealthStatus.UNHEALTHY if error else HealthStatus.HEALTHY
-        fields = {
-            f"pools.{pool_id}.health.{name}": value
-            for name, value in health_doc(Health(status, at, error, 0, latency_ms)).items()
-        }
-        counted: Doc = {"version": 1}
-        if error:
-            failures = f"pools.{pool_id}.health.consecutive_failures"
-            del fields[failures]
-            counted[failures] = 1
-        changed = self._holdings.find_one_and_update(
-            {"_id": found["_id"], **there}, {"$set": fields, "$inc": counted}, {"pools": 1}, return_document=True
+        return self._change(
+            world, found["account_id"], lambda _, holdings: holdings.record_test(pool_id, at, latency_ms, error)
         )
-        return read_pool(found["account_id"], pool_id, changed["pools"][pool_id]) if changed else None
 
     @change
     def delete_pool(self, world: WorldId, account_id: ObjectId, pool_id: ObjectId) -> None:
@@ -145,6 +135,15 @@ class Catalogue(Linked):
             return None
         return read_profile(account_id, profile_id, kept["profiles"][profile_id], kept["defaults"])
 
+    @step
+    def get_courses(
+        self, world: WorldId, account_id: ObjectId, ids: Collection[ObjectId] | None = None
+    ) -> Mapping[ObjectId, Course]:
+        kept = self._held(world, account_id, "courses")["courses"]
+        wanted = kept if ids is None else [profile_id for profile_id in ids if profile_id in kept]
+        courses = [read_course(account_id, profile_id, kept[profile_id]) for profile_id in wanted]
+        return {course.profile_id: course for course in courses if ids is not None or course.eventful}
+
     @change
     def add_profile(self, world: WorldId, profile: Profile, at_most: int | None) -> Profile:
         return self._change(world, profile.account_id, lambda _, holdings: holdings.add_profile(profile, at_most))
@@ -181,9 +180,10 @@ class Catalogue(Linked):
             followers: Doc = {"content": content, "account_id": account_id, "profile_id": profile_id}
             return followers | ({"algorithm": {"$nin": apart}} if apart else {}), forward
 
-        # With this the profile is gone and its workers are on the target, for every reader that begins from now on.
-        followers, forward = self._change(world, account_id, decide)
-        moved = self._follow(followers, forward)
+        with self.changing_workers(self._content_of(world), "moves"):
+            # With this the profile is gone and its workers are on the target, for every reader that begins from now on.
+            followers, forward = self._change(world, account_id, decide)
+            moved = self.follow(followers, forward)
         self._forget_oldest(world, account_id)
         return Moved(moved, forward.target)
 
@@ -222,17 +222,12 @@ class Catalogue(Linked):
             if self._holdings.update_one(same, update).matched_count:
                 return result
 
-    def _follow(self, followers: Doc, forward: Forward) -> int:
-        """Bring the workers' own documents to where a forward has them already; returns how many there were."""
-        changed = {"profile_id": forward.target, "updated_at": forward.at}
-        return self._workers.update_many(followers, {"$set": changed}).matched_count
-
     def _forget_oldest(self, world: WorldId, account_id: ObjectId) -> None:
         """Drop the oldest forwards, once no worker's document needs them."""
 
         def decide(content: str | None, holdings: Holdings) -> None:
             for old in holdings.forwards[:-FORWARDS_KEPT]:
-                self._follow(
+                self.follow(
                     {
                         "content": content,
                         "account_id": account_id,

@@ -22,11 +22,12 @@ from upsim.errors import (
     PoolInUse,
     QuotaExceeded,
 )
-from upsim.model import ObjectId, Pool, Profile, Worker
+from upsim.model import Course, Health, HealthStatus, ObjectId, Pool, Profile, Worker
 from upsim.records import dataclass
 from upsim.store.base import PoolChanges, ProfileChanges, changed_pool, check_holdable
+from upsim.store.courses import ENDED_KEPT, begun, course_after, moved
 from upsim.store.mongo.link import Doc
-from upsim.store.mongo.values import pool_doc, profile_doc, read_pool, read_profile
+from upsim.store.mongo.values import course_doc, pool_doc, profile_doc, read_course, read_pool, read_profile
 
 in_order = attrgetter("created_at", "id")
 """What every list is sorted by."""
@@ -51,7 +52,7 @@ def settled(worker: Worker, forwards: Collection[Forward]) -> Worker:
     """The worker where the forwards put it."""
     for forward in forwards:
         if forward.source == worker.profile_id and forward.algorithm == worker.algorithm:
-            return replace(worker, profile_id=forward.target, updated_at=forward.at)
+            return moved(worker, forward.target, forward.at)
     return worker
 
 
@@ -81,10 +82,26 @@ class Holdings:
         self._profiles = (
             {key: read_profile(account_id, key, value, {}) for key, value in doc["profiles"].items()} if doc else {}
         )
-        self._read = (dict(self.pools), dict(self._profiles), dict(self.defaults), list(self.forwards))
+        self.courses = (
+            {key: read_course(account_id, key, value) for key, value in doc["courses"].items()} if doc else {}
+        )
+        self._read = self._state()
+
+    def _state(self) -> tuple[Doc, list[Forward]]:
+        """All that is held, by its path in the document, and the forwards."""
+        kept = (
+            ("pools", self.pools),
+            ("profiles", self._profiles),
+            ("defaults", self.defaults),
+            ("courses", self.courses),
+        )
+        held: Doc = {f"{name}.{key}": value for name, values in kept for key, value in values.items()}
+        return held, list(self.forwards)
 
     @classmethod
-    def of(cls, account_id: ObjectId, pools: Collection[Pool], profiles: Collection[Profile]) -> Holdings:
+    def of(
+        cls, account_id: ObjectId, pools: Collection[Pool], profiles: Collection[Profile], courses: Collection[Course]
+    ) -> Holdings:
         """A new account's, as a fixture describes them."""
         holdings = cls(account_id, None)
         holdings.pools = {pool.id: pool for pool in pools}
@@ -92,6 +109,7 @@ class Holdings:
             holdings._keep(profile)
             if profile.is_default:
                 holdings.defaults[profile.algorithm] = profile.id
+        holdings.courses = {course.profile_id: course for course in courses}
         return holdings
 
     # How it is kept
@@ -106,18 +124,14 @@ class Holdings:
             "pools": {key: pool_doc(pool) for key, pool in self.pools.items()},
             "profiles": {key: profile_doc(profile) for key, profile in self._profiles.items()},
             "defaults": dict(self.defaults),
+            "courses": {key: course_doc(course) for key, course in self.courses.items()},
             "forwards": self._forward_lists(),
         }
 
     def update(self) -> Doc:
         """The update that makes the document what this has become; empty where nothing changed."""
-        pools, profiles, defaults, forwards = self._read
-        wanted: Doc = {}
-        for name, kept in (("pools", self.pools), ("profiles", self._profiles), ("defaults", self.defaults)):
-            wanted |= {f"{name}.{key}": value for key, value in kept.items()}
-        had: Doc = {}
-        for name, before in (("pools", pools), ("profiles", profiles), ("defaults", defaults)):
-            had |= {f"{name}.{key}": value for key, value in before.items()}
+        had, forwards = self._read
+        wanted, _ = self._state()
         written: Doc = {path: _value(value) for path, value in wanted.items() if had.get(path) != value}
         if self.forwards != forwards:
             written["forwards"] = self._forward_lists()
@@ -142,6 +156,7 @@ class Holdings:
         if pool.algorithm in self.defaults:
             return None
         self._keep(first_profile)
+        self._begin_course(first_profile)
         self.defaults[pool.algorithm] = first_profile.id
         return first_profile.id
 
@@ -155,7 +170,20 @@ class Holdings:
             self._check_unheld(pool_id, "given another algorithm")
             self._check_quota("pools", self.pools.values(), changed.algorithm, at_most)
         self.pools[pool_id] = changed
+        if changed.health != pool.health:
+            self._continue_courses(pool_id, changes.at)
         return changed
+
+    def record_test(self, pool_id: ObjectId, at: Instant, latency_ms: int | None, error: str | None) -> Pool | None:
+        """See Store.record_test."""
+        pool = self.pools.get(pool_id)
+        if pool is None:
+            return None
+        status = HealthStatus.UNHEALTHY if error else HealthStatus.HEALTHY
+        failures = pool.health.consecutive_failures + 1 if error else 0
+        self.pools[pool_id] = replace(pool, health=Health(status, at, error, failures, latency_ms))
+        self._continue_courses(pool_id, at)
+        return self.pools[pool_id]
 
     def delete_pool(self, pool_id: ObjectId) -> None:
         """See Store.delete_pool."""
@@ -193,6 +221,7 @@ class Holdings:
         if profile.id in self._profiles:
             raise AlreadyExists("Profile", profile.id)
         self._keep(profile)
+        self._begin_course(profile)
         self.defaults.setdefault(profile.algorithm, profile.id)
         return self.profile(profile.id)
 
@@ -221,6 +250,8 @@ class Holdings:
             self.defaults.setdefault(algorithm, profile_id)
         name = profile.name if changes.name is None else changes.name
         self._keep(replace(profile, name=name, algorithm=algorithm, pool_ids=pool_ids, updated_at=changes.at))
+        if changes.pool_ids is not None:
+            self._continue_course(profile_id, changes.at)
         return self.profile(profile_id)
 
     def delete_profile(self, profile_id: ObjectId, at: Instant) -> Forward:
@@ -229,6 +260,7 @@ class Holdings:
         if profile.is_default:
             raise DefaultProfileKept(profile.name, "deleted")
         del self._profiles[profile_id]
+        self._end_course(profile_id, at)
         return self._forward(profile, at)
 
     def set_default(self, profile_id: ObjectId) -> Profile:
@@ -240,6 +272,28 @@ class Holdings:
 
     def _keep(self, profile: Profile) -> None:
         self._profiles[profile.id] = replace(profile, is_default=False)
+
+    def _begin_course(self, profile: Profile) -> None:
+        self.courses[profile.id] = begun(profile, {key: self.pools[key].health.status for key in profile.pool_ids})
+
+    def _continue_course(self, profile_id: ObjectId, at: Instant) -> None:
+        statuses = {key: self.pools[key].health.status for key in self._profiles[profile_id].pool_ids}
+        self.courses[profile_id] = course_after(self.courses[profile_id], statuses, statuses, at)
+
+    def _continue_courses(self, pool_id: ObjectId, at: Instant) -> None:
+        for profile in self._profiles.values():
+            if pool_id in profile.pool_ids:
+                self._continue_course(profile.id, at)
+
+    def _end_course(self, profile_id: ObjectId, at: Instant) -> None:
+        """End the course of a profile that is deleted; keep it if it had anything to tell, forget the oldest such."""
+        course = self.courses.pop(profile_id)
+        if course.eventful:
+            self.courses[profile_id] = replace(course, ended_at=at)
+        ended = [(one.ended_at, one.profile_id) for one in self.courses.values() if one.ended_at is not None]
+        newest_first = sorted(ended, key=lambda one: (-one[0], one[1]))
+        for _, forgotten in newest_first[ENDED_KEPT:]:
+            del self.courses[forgotten]
 
     def _forward(self, profile: Profile, at: Instant) -> Forward:
         """Send the profile's workers, and those that were sent to it, to the default of its algorithm."""
@@ -278,9 +332,11 @@ class Holdings:
             raise PoolInUse([profile.name for profile in holders], wish)
 
 
-def _value(value: Pool | Profile | str) -> Doc | str:
+def _value(value: Pool | Profile | Course | str) -> Doc | str:
     if isinstance(value, Pool):
         return pool_doc(value)
     if isinstance(value, Profile):
         return profile_doc(value)
+    if isinstance(value, Course):
+        return course_doc(value)
     return value

@@ -114,22 +114,19 @@ class Link:
             return [doc for doc in collection.find(within) if doc["_id"] in wanted]
         return [doc for batch in batches(names) for doc in collection.find({"_id": {"$in": batch}, **within})]
 
-    def set_named(self, collection: Collection[Doc], names: Iterable[str], within: Doc, fields: Doc) -> None:
-        """Set the same fields in each document of these names that is within a condition."""
-        if self._update_one is None:
-            _rewrite(collection, within, dict.fromkeys(names, fields))
-            return
-        for batch in batches(names):
-            collection.update_many({"_id": {"$in": batch}, **within}, {"$set": fields})
+    def set_each(self, collection: Collection[Doc], within: Doc, swaps: Mapping[str, tuple[Doc, Doc]]) -> bool:
+        """Set fields in each of these documents, within a condition: by name, what must still hold, and the fields.
 
-    def set_each(self, collection: Collection[Doc], within: Doc, swaps: Mapping[str, tuple[Doc, Doc]]) -> None:
-        """Set fields in each of these documents, within a condition: by name, what must still hold, and the fields."""
+        Says whether it held of all of them; if not, those of which it did not are as they were.
+        """
         if self._update_one is None:
             _rewrite(collection, within, {name: fields for name, (_, fields) in swaps.items()})
-            return
+            return True
+        held = 0
         for batch in batches(swaps.items()):
             updates = [self._update_one({"_id": name, **still}, {"$set": fields}) for name, (still, fields) in batch]
-            collection.bulk_write(updates, ordered=False)
+            held += collection.bulk_write(updates, ordered=False).matched_count
+        return held == len(swaps)
 
     def create_indexes(self) -> None:
         """Make the indexes that are missing."""

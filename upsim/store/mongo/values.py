@@ -11,6 +11,7 @@ from upsim.clock import ClockState
 from upsim.model import (
     Account,
     ApiKey,
+    Course,
     Health,
     HealthStatus,
     JournalEntry,
@@ -146,6 +147,16 @@ def read_profile(account_id: ObjectId, profile_id: ObjectId, doc: Doc, defaults:
     return Profile(
         id=profile_id, account_id=account_id, is_default=defaults.get(doc["algorithm"]) == profile_id, **values
     )
+
+
+def course_doc(course: Course) -> Doc:
+    """A course without its ids."""
+    return {"entries": [list(entry) for entry in course.entries], "ended_at": course.ended_at}
+
+
+def read_course(account_id: ObjectId, profile_id: ObjectId, doc: Doc) -> Course:
+    """A part of an account's holdings as a course."""
+    return Course(profile_id, account_id, tuple((at, pool_id) for at, pool_id in doc["entries"]), doc["ended_at"])
 
 
 def worker_doc(content: str, worker: Worker) -> Doc:

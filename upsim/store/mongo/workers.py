@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import replace
 
 from upsim.clock import Instant
 from upsim.errors import AlreadyExists, NotFound
@@ -13,17 +13,11 @@ from upsim.model import ObjectId, Page, Worker, WorldId
 from upsim.store.base import Span, WorkerFilter, check_assignable
 from upsim.store.mongo.holdings import Forward, Holdings, on_profile, read_forwards, settled
 from upsim.store.mongo.link import Doc, batches, change, step
-from upsim.store.mongo.sums import KeptSums
+from upsim.store.mongo.moves import Moves
 from upsim.store.mongo.values import read_worker, worker_doc
 
-_STAYING = frozenset({"_id", "id", "account_id", "profile_id"})
-"""What a change of a worker leaves as it is."""
 
-_MARKS_KEPT = 8
-"""More changes of one worker than can come between a change and its look at what became of it."""
-
-
-class Workers(KeptSums):
+class Workers(Moves):
     """Workers; base.Store says what each method promises."""
 
     @step
@@ -98,39 +92,38 @@ class Workers(KeptSums):
         at: Instant,
     ) -> None:
         content = self._content_of(world)
-        profile = self._read_holdings(content, account_id).profile(profile_id)
+        holdings = self._read_holdings(content, account_id)
+        profile = holdings.profile(profile_id)
         mine = {"content": content, "account_id": account_id}
-        names = [f"{content}/{worker_id}" for worker_id in worker_ids]
-        docs = self._link.find_named(self._workers, names, mine)
+        docs = self._link.find_named(self._workers, [f"{content}/{worker_id}" for worker_id in worker_ids], mine)
         algorithms = {doc["id"]: doc["algorithm"] for doc in docs}
         check_assignable(worker_ids, algorithms, profile)
-        moving = [doc for doc in docs if doc["profile_id"] != profile_id]
-        moved = [doc["_id"] for doc in moving]
-        elsewhere = {**mine, "profile_id": {"$ne": profile_id}}
-        self._link.set_named(self._workers, moved, elsewhere, {"profile_id": profile_id, "updated_at": at})
-        # It counts if the profile is still what was checked; a change of it under way then has to look again.
-        kept = self._holdings.update_one(
-            {"_id": f"{content}/{account_id}", f"profiles.{profile_id}.algorithm": profile.algorithm},
-            {"$inc": {"version": 1}},
-        )
-        if kept.matched_count:
-            return
-        holdings = self._read_holdings(content, account_id)
-        if holdings.algorithm_of(profile_id) is not None:
-            # It changed its algorithm: then this came second, and is refused.
-            self._put_back({**mine, "profile_id": profile_id}, moving)
-            check_assignable(worker_ids, algorithms, holdings.profile(profile_id))
-            return
-        # It was deleted: then this came first, and the workers went on to where the others did.
-        target = next(
-            (
-                forward.target
-                for forward in holdings.forwards
-                if (forward.algorithm, forward.source) == (profile.algorithm, profile_id)
-            ),
-            holdings.defaults[profile.algorithm],
-        )
-        self._link.set_named(self._workers, moved, {**mine, "profile_id": profile_id}, {"profile_id": target})
+        with self.changing_workers(content, "moves"):
+            before = self.move(mine, docs, profile_id, at, holdings.forwards)
+            # It counts if the profile is still what was checked; a change of it under way then has to look again.
+            kept = self._holdings.update_one(
+                {"_id": f"{content}/{account_id}", f"profiles.{profile_id}.algorithm": profile.algorithm},
+                {"$inc": {"version": 1}},
+            )
+            if kept.matched_count:
+                return
+            holdings = self._read_holdings(content, account_id)
+            if holdings.algorithm_of(profile_id) is not None:
+                # It changed its algorithm: then this came second, and is refused.
+                self.put_back(mine, before, profile_id)
+                check_assignable(worker_ids, algorithms, holdings.profile(profile_id))
+                return
+            # It was deleted: then this came first, and the workers went on to where the others did.
+            target = next(
+                (
+                    forward.target
+                    for forward in holdings.forwards
+                    if (forward.algorithm, forward.source) == (profile.algorithm, profile_id)
+                ),
+                holdings.defaults[profile.algorithm],
+            )
+            stranded = self._link.find_named(self._workers, before, {**mine, "profile_id": profile_id})
+            self.move(mine, stranded, target, at, ())
 
     @change
     def change_workers(
@@ -143,47 +136,23 @@ class Workers(KeptSums):
         content = self._content_of(world)
         mine = {"content": content, "account_id": account_id}
         names = {f"{content}/{worker_id}": worker_id for worker_id in worker_ids}
-        mark = secrets.token_hex(4)
         docs = self._link.find_named(self._workers, names, mine)
         found = {doc["_id"] for doc in docs}
         missing = [worker_id for name, worker_id in names.items() if name not in found]
         if missing:
             raise NotFound("Worker", *missing)
         forwards = self._forwards(content, account_id)
-        with self.changing_workers(content):
-            while docs:
-                # All before the first is written: a change that fails leaves every worker as it was.
-                swaps = {doc["_id"]: _swap(doc, change, forwards, mark) for doc in docs}
-                self._link.set_each(self._workers, mine, swaps)
-                # Where another request came between reading and writing, its change is there: begin again on that.
-                docs = [
-                    doc for doc in self._link.find_named(self._workers, swaps, mine) if mark not in doc.get("marks", ())
-                ]
-        return len(found)
 
-    def _put_back(self, within: Doc, docs: Iterable[Doc]) -> None:
-        """Undo an assignment: each worker within the condition is again where its document, read before it, says."""
-        homes: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
-        for doc in docs:
-            homes[doc["profile_id"], doc["updated_at"]].append(doc["_id"])
-        for (home, updated_at), names in homes.items():
-            self._link.set_named(self._workers, names, within, {"profile_id": home, "updated_at": updated_at})
+        def changed(worker: Worker) -> Worker:
+            here = settled(worker, forwards)
+            return replace(change(here), id=here.id, account_id=here.account_id, profile_id=here.profile_id)
+
+        with self.changing_workers(content):
+            self.change_docs(mine, docs, changed)
+        return len(found)
 
     def _forwards(self, content: str | None, account_id: ObjectId) -> list[Forward]:
         return read_forwards(self._holdings.find_one({"_id": f"{content}/{account_id}"}, {"forwards": 1}))
 
     def _read_holdings(self, content: str | None, account_id: ObjectId) -> Holdings:
         return Holdings(account_id, self._holdings.find_one({"_id": f"{content}/{account_id}"}))
-
-
-def _swap(doc: Doc, change: Callable[[Worker], Worker], forwards: Collection[Forward], mark: str) -> tuple[Doc, Doc]:
-    """What must still hold of a document, so that nobody changed it since, and what `change` makes of its worker.
-
-    The last few marks of the changes that were made stay in the document, so that each can tell whether it was.
-    """
-    worker = settled(read_worker(doc), forwards)
-    before, after = worker_doc(doc["content"], worker), worker_doc(doc["content"], change(worker))
-    fields = {name: value for name, value in after.items() if value != before[name] and name not in _STAYING}
-    fields["marks"] = [*doc.get("marks", ()), mark][-_MARKS_KEPT:]
-    fields["changes"] = doc.get("changes", 0) + 1
-    return {"changes": doc.get("changes")}, fields

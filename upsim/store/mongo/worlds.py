@@ -11,8 +11,8 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from upsim.errors import AlreadyExists, NotFound
-from upsim.model import ApiKey, ObjectId, Pool, Profile, WorldId, WorldRecord
-from upsim.store.base import Content
+from upsim.model import ApiKey, Course, ObjectId, Pool, Profile, WorldId, WorldRecord
+from upsim.store.base import Content, courses_of
 from upsim.store.mongo.holdings import Holdings, in_order, settled
 from upsim.store.mongo.keys import Keys
 from upsim.store.mongo.link import BATCH, Doc, batches, step
@@ -203,6 +203,10 @@ class Worlds(Keys, KeptSums):
             accounts=sorted(accounts, key=in_order),
             keys=sorted((read_key(key_id, doc) for key_id, doc in found["keys"].items()), key=in_order),
             pools=sorted((pool for one in held.values() for pool in one.pools.values()), key=in_order),
+            courses=sorted(
+                (course for one in held.values() for course in one.courses.values()),
+                key=lambda course: (course.account_id, course.profile_id),
+            ),
             profiles=sorted((profile for one in held.values() for profile in one.profiles()), key=in_order),
             workers=sorted(workers, key=in_order),
             numbers=numbers,
@@ -217,8 +221,11 @@ class Worlds(Keys, KeptSums):
             pools[pool.account_id].append(pool)
         for profile in content.profiles:
             profiles[profile.account_id].append(profile)
+        courses: defaultdict[ObjectId, list[Course]] = defaultdict(list)
+        for course in courses_of(content):
+            courses[course.account_id].append(course)
         for account_id in pools.keys() | profiles.keys():
-            holdings = Holdings.of(account_id, pools[account_id], profiles[account_id])
+            holdings = Holdings.of(account_id, pools[account_id], profiles[account_id], courses[account_id])
             self._holdings.insert_one(holdings.whole(token))
         numbers: list[Doc] = [
             {"_id": f"{token}/{name}", "content": token, "value": value} for name, value in content.numbers.items()

@@ -11,6 +11,7 @@ from upsim.errors import (
     PoolInUse,
 )
 from upsim.model import (
+    Course,
     HealthStatus,
     ObjectId,
     Page,
@@ -27,6 +28,8 @@ from upsim.store.base import (
     changed_pool,
 )
 from upsim.store.sqlite import rows
+from upsim.store.sqlite.courses import begin_course, continue_course, continue_courses, end_course, find_courses
+from upsim.store.sqlite.moves import move_workers
 from upsim.store.sqlite.part import Part
 from upsim.store.sqlite.tables import (
     PROFILE,
@@ -104,6 +107,7 @@ class Catalogue(Part):
                 return None
             insert_profiles(db, world, (first_profile,))
             point_default(db, world, pool.account_id, pool.algorithm, first_profile.id)
+            begin_course(db, world, first_profile)
             return first_profile.id
 
     def update_pool(
@@ -120,6 +124,8 @@ class Catalogue(Part):
                     raise PoolInUse(held_by, "given another algorithm")
                 check_quota(db, world, account_id, "pools", changed.algorithm, at_most)
             replace_pool(db, world, changed)
+            if changed.health != pool.health:
+                continue_courses(db, world, pool_id, changes.at)
         return changed
 
     def record_test(
@@ -135,6 +141,7 @@ class Catalogue(Part):
                     world, pool_id,
                 ),
             )  # fmt: skip
+            continue_courses(db, world, pool_id, at)
             return find_pool(db, world, None, pool_id)
 
     def delete_pool(self, world: WorldId, account_id: ObjectId, pool_id: ObjectId) -> None:
@@ -174,6 +181,12 @@ class Catalogue(Part):
             profile_id = default_id(db, world, account_id, algorithm)
             return find_profile(db, world, account_id, profile_id) if profile_id else None
 
+    def get_courses(
+        self, world: WorldId, account_id: ObjectId, ids: Collection[ObjectId] | None = None
+    ) -> Mapping[ObjectId, Course]:
+        with self._engine.read(snapshot=True) as db:
+            return find_courses(db, world, account_id, ids)
+
     def add_profile(self, world: WorldId, profile: Profile, at_most: int | None) -> Profile:
         with self._engine.write(world) as db:
             check_pools(db, world, profile.account_id, profile.algorithm, profile.pool_ids)
@@ -181,6 +194,7 @@ class Catalogue(Part):
             insert_profiles(db, world, (profile,))
             if default_id(db, world, profile.account_id, profile.algorithm) is None:
                 point_default(db, world, profile.account_id, profile.algorithm, profile.id)
+            begin_course(db, world, profile)
             return require_profile(db, world, profile.account_id, profile.id)
 
     def update_profile(
@@ -206,6 +220,7 @@ class Catalogue(Part):
             if changes.pool_ids is not None:
                 db.execute("DELETE FROM profile_pools WHERE world = ? AND profile_id = ?", (world, profile_id))
                 insert_profile_pools(db, world, profile_id, pool_ids)
+                continue_course(db, world, account_id, profile_id, changes.at)
             if default_id(db, world, account_id, algorithm) is None:
                 point_default(db, world, account_id, algorithm, profile_id)
             return require_profile(db, world, account_id, profile_id)
@@ -217,13 +232,15 @@ class Catalogue(Part):
                 raise DefaultProfileKept(profile.name, "deleted")
             target = default_id(db, world, account_id, profile.algorithm)
             assert target is not None, "an algorithm with a profile has a default"  # noqa: S101
-            moved = db.execute(
-                "UPDATE workers SET profile_id = ?, updated_at = ? WHERE world = ? AND profile_id = ?",
-                (target, at, world, profile_id),
-            ).rowcount
+            followers = db.execute(
+                f"SELECT {rows.WORKER} FROM workers WHERE world = ? AND profile_id = ?",  # noqa: S608
+                (world, profile_id),
+            ).fetchall()
+            move_workers(db, world, self._summing, map(rows.read_worker, followers), target, at)
+            end_course(db, world, account_id, profile_id, at)
             db.execute("DELETE FROM profile_pools WHERE world = ? AND profile_id = ?", (world, profile_id))
             db.execute("DELETE FROM profiles WHERE world = ? AND id = ?", (world, profile_id))
-        return Moved(moved, target)
+        return Moved(len(followers), target)
 
     def set_default_profile(self, world: WorldId, account_id: ObjectId, profile_id: ObjectId) -> Profile:
         with self._engine.write(world) as db:

@@ -10,6 +10,7 @@ from upsim.clock import ClockState, Instant
 from upsim.model import (
     Account,
     ApiKey,
+    Course,
     Health,
     HealthStatus,
     JournalEntry,
@@ -62,6 +63,10 @@ CREATE TABLE IF NOT EXISTS defaults (
     world TEXT, account_id TEXT, algorithm TEXT, profile_id TEXT NOT NULL,
     PRIMARY KEY (world, account_id, algorithm)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS courses (
+    world TEXT, account_id TEXT, profile_id TEXT, eventful INTEGER NOT NULL, ended_at INTEGER, doc TEXT NOT NULL,
+    PRIMARY KEY (world, account_id, profile_id)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS workers (
     world TEXT, account_id TEXT, created_at INTEGER, id TEXT, name TEXT NOT NULL, folded TEXT NOT NULL,
     algorithm TEXT NOT NULL, profile_id TEXT NOT NULL, model TEXT NOT NULL, nominal INTEGER NOT NULL,
@@ -73,11 +78,12 @@ CREATE UNIQUE INDEX IF NOT EXISTS workers_by_id ON workers (world, id);
 CREATE INDEX IF NOT EXISTS workers_by_profile ON workers (world, profile_id);
 CREATE INDEX IF NOT EXISTS workers_by_algorithm ON workers (world, account_id, algorithm, created_at, id);
 CREATE TABLE IF NOT EXISTS sums (
-    world TEXT, account_id TEXT, algorithm TEXT, doc TEXT NOT NULL, PRIMARY KEY (world, account_id, algorithm)
+    world TEXT, account_id TEXT, algorithm TEXT, part TEXT, doc TEXT NOT NULL,
+    PRIMARY KEY (world, account_id, algorithm, part)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sum_days (
-    world TEXT, account_id TEXT, algorithm TEXT, day INTEGER, doc TEXT NOT NULL,
-    PRIMARY KEY (world, account_id, algorithm, day)
+    world TEXT, account_id TEXT, algorithm TEXT, part TEXT, day INTEGER, doc TEXT NOT NULL,
+    PRIMARY KEY (world, account_id, algorithm, part, day)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS hits (
     world TEXT, account_id TEXT, window INTEGER NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (world, account_id)
@@ -101,11 +107,12 @@ COPIED: Final = {
     "profiles": "account_id, created_at, id, name, algorithm, updated_at",
     "profile_pools": "profile_id, position, pool_id",
     "defaults": "account_id, algorithm, profile_id",
+    "courses": "account_id, profile_id, eventful, ended_at, doc",
     "numbers": "name, value",
     "workers": "account_id, created_at, id, name, folded, algorithm, profile_id, model, nominal, home, cell,"
     " weights, updated_at, retired_at, history",
-    "sums": "account_id, algorithm, doc",
-    "sum_days": "account_id, algorithm, day, doc",
+    "sums": "account_id, algorithm, part, doc",
+    "sum_days": "account_id, algorithm, part, day, doc",
 }
 """The tables that are a world's content, and their columns besides the world: what a copy of a world copies."""
 
@@ -188,6 +195,25 @@ def profile_row(profile: Profile) -> Row:
     return (
         profile.account_id, profile.created_at, profile.id, profile.name, profile.algorithm, profile.updated_at
     )  # fmt: skip
+
+
+COURSE: Final = "account_id, profile_id, eventful, ended_at, doc"
+
+
+def course_row(course: Course) -> Row:
+    """A course as the columns of COURSE."""
+    return course.account_id, course.profile_id, course.eventful, course.ended_at, json.dumps(course.entries)
+
+
+def read_course(row: Row) -> Course:
+    """The columns of COURSE as a course."""
+    account_id, profile_id, _, ended_at, text = row
+    return Course(profile_id, account_id, _entries(text), ended_at)
+
+
+@lru_cache(maxsize=1024)
+def _entries(text: str) -> tuple[tuple[Instant, ObjectId | None], ...]:
+    return tuple((Instant(at), pool_id) for at, pool_id in json.loads(text))
 
 
 def read_account(row: Row) -> Account:

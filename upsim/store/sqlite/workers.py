@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+import sqlite3
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from upsim.clock import Instant
 from upsim.errors import (
@@ -20,6 +21,7 @@ from upsim.store.base import (
     check_assignable,
 )
 from upsim.store.sqlite import rows
+from upsim.store.sqlite.moves import move_workers
 from upsim.store.sqlite.part import Part
 from upsim.store.sqlite.sums import add_sums, find_sums
 from upsim.store.sqlite.tables import (
@@ -29,7 +31,7 @@ from upsim.store.sqlite.tables import (
     marks,
     require_profile,
 )
-from upsim.store.sums import Ledgers, Sums
+from upsim.store.sums import WHOLE, Ledgers, Sums
 
 
 class Workers(Part):
@@ -96,13 +98,7 @@ class Workers(Part):
         change: Callable[[Worker], Worker],
     ) -> int:
         with self._engine.write(world) as db:
-            workers: list[Worker] = []
-            for batch in batches(worker_ids):
-                found = db.execute(
-                    f"SELECT {rows.WORKER} FROM workers WHERE world = ? AND account_id = ? AND id IN ({marks(batch)})",  # noqa: S608
-                    (world, account_id, *batch),
-                ).fetchall()
-                workers += map(rows.read_worker, found)
+            workers = self._find_workers(db, world, account_id, worker_ids)
             known = {worker.id for worker in workers}
             missing = [worker_id for worker_id in worker_ids if worker_id not in known]
             if missing:
@@ -114,10 +110,10 @@ class Workers(Part):
         return len(known)
 
     def read_sums(
-        self, world: WorldId, account_id: ObjectId, algorithm: str, places: Collection[int], since: Instant
-    ) -> Sums:
+        self, world: WorldId, account_id: ObjectId, algorithm: str, since: Instant, parts: Collection[str] = ()
+    ) -> Mapping[str, Sums]:
         with self._engine.read(snapshot=True) as db:
-            return find_sums(db, (world, account_id, algorithm), places, since)
+            return {part: find_sums(db, (world, account_id, algorithm, part), since) for part in (WHOLE, *parts)}
 
     def assign_workers(
         self,
@@ -129,17 +125,20 @@ class Workers(Part):
     ) -> None:
         with self._engine.write(world) as db:
             profile = require_profile(db, world, account_id, profile_id)
-            algorithms: dict[ObjectId, str] = {}
-            for batch in batches(worker_ids):
-                algorithms.update(
-                    db.execute(
-                        "SELECT id, algorithm FROM workers"  # noqa: S608
-                        f" WHERE world = ? AND account_id = ? AND id IN ({marks(batch)})",
-                        (world, account_id, *batch),
-                    ).fetchall()
-                )
-            check_assignable(worker_ids, algorithms, profile)
-            db.executemany(
-                "UPDATE workers SET profile_id = ?, updated_at = ? WHERE world = ? AND id = ? AND profile_id <> ?",
-                ((profile_id, at, world, worker_id, profile_id) for worker_id in worker_ids),
+            workers = self._find_workers(db, world, account_id, worker_ids)
+            check_assignable(worker_ids, {worker.id: worker.algorithm for worker in workers}, profile)
+            moving = [worker for worker in workers if worker.profile_id != profile_id]
+            move_workers(db, world, self._summing, moving, profile_id, at)
+
+    def _find_workers(
+        self, db: sqlite3.Connection, world: WorldId, account_id: ObjectId, ids: Collection[ObjectId]
+    ) -> list[Worker]:
+        """Those of the ids that are the account's workers."""
+        return [
+            rows.read_worker(row)
+            for batch in batches(ids)
+            for row in db.execute(
+                f"SELECT {rows.WORKER} FROM workers WHERE world = ? AND account_id = ? AND id IN ({marks(batch)})",  # noqa: S608
+                (world, account_id, *batch),
             )
+        ]

@@ -18,8 +18,10 @@ from upsim.model import (
 from upsim.store.base import (
     Content,
     Span,
+    courses_of,
 )
 from upsim.store.sqlite import rows
+from upsim.store.sqlite.courses import put_courses
 from upsim.store.sqlite.part import Part
 from upsim.store.sqlite.sums import add_sums
 from upsim.store.sqlite.tables import (
@@ -52,6 +54,7 @@ class Worlds(Part):
             delete_content(db, record.id, EVERYTHING)
             ledgers = Ledgers(self._summing)
             insert_content(db, record.id, replace(content, workers=ledgers.adding(content.workers)))
+            put_courses(db, record.id, courses_of(content))
             add_sums(db, record.id, ledgers)
 
     def get_world(self, world: WorldId) -> WorldRecord | None:
@@ -135,6 +138,10 @@ class Worlds(Part):
                 accounts=[rows.read_account(row) for row in where.page(db, "accounts a", rows.ACCOUNT, everything)[0]],
                 keys=[rows.read_key(row) for row in keys],
                 pools=[rows.read_pool(row) for row in where.page(db, "pools", rows.POOL, everything)[0]],
+                courses=[
+                    rows.read_course(row)
+                    for row in where.select(db, "courses", rows.COURSE, "account_id, profile_id", 1 << 60)
+                ],
                 profiles=[read_profile(row) for row in where.page(db, "profiles p", PROFILE, everything)[0]],
                 workers=[rows.read_worker(row) for row in where.page(db, "workers", rows.WORKER, everything)[0]],
                 numbers=dict(
