@@ -1,0 +1,263 @@
+"""What the health of pools does to hashrate: of a worker, of the fleet, now and over time, on every store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import pytest
+
+from upsim import fixture
+from upsim.clock import HOUR, MINUTE, ClockState, Instant, parse_iso
+from upsim.fleet import FAILOVER_MS
+from upsim.model import Account, ObjectId, Pool, PoolTarget, PoolTest, Profile, Worker, WorldId, WorldRecord
+from upsim.rules.fleets import summands
+from upsim.rules.machines import Row, Wanted, change_workers, spawn_workers
+from upsim.rules.overview import get_overview
+from upsim.rules.profiles import delete_profile, update_profile
+from upsim.rules.series import fleet_series, worker_series
+from upsim.rules.workers import WorkerView, assign_workers, get_worker
+from upsim.store.base import ProfileChanges, Span, WorkerFilter
+from upsim.store.factory import open_store
+from upsim.world import World
+
+START = parse_iso("2025-06-01T12:00:00Z")
+ALL = Span(0, 1 << 40)
+MINED = "kawpow"
+
+
+@dataclass
+class HandClock:
+    """A clock that stands until it is moved."""
+
+    at: Instant = START
+
+    def now(self) -> Instant:
+        return self.at
+
+
+def no_pools(world: World, target: PoolTarget) -> PoolTest:
+    """Nobody tries a pool here."""
+    raise AssertionError(target)
+
+
+class Farm:
+    """Two pools, two profiles (both pools; the second pool alone), and four workers on each."""
+
+    def __init__(self, world: World, clock: HandClock) -> None:
+        self.world, self.clock = world, clock
+        self.account: Account = next(one for one in world.store.list_accounts(world.id) if one.name == "vip")
+        begun = Instant(START - 2 * HOUR)
+        clock.at = begun
+        template = world.store.list_pools(world.id, self.account.id, ALL).items[0]
+        self.pools: list[Pool] = []
+        self.profiles: list[Profile] = []
+        for number in range(2):
+            pool_id = ObjectId(f"{number + 1:024x}")
+            pool = replace(template, id=pool_id, name=f"pool {number}", algorithm=MINED, created_at=begun)
+            profile = Profile(
+                ObjectId(f"{number + 9:024x}"), self.account.id, f"p{number}", MINED, (pool_id,), False, begun, begun
+            )
+            world.store.add_pool(world.id, pool, None, profile)
+            self.pools.append(pool)
+        for number, held in enumerate(((0, 1), (1,))):
+            ids = tuple(self.pools[one].id for one in held)
+            profile_id = ObjectId(f"{number + 17:024x}")
+            profile = Profile(profile_id, self.account.id, f"q{number}", MINED, ids, False, begun, begun)
+            self.profiles.append(world.store.add_profile(world.id, profile, None))
+        self.workers = [
+            spawn_workers(world, self.account, Row(f"{profile.name}-{{n}}", "rtx-3080-rvn", profile.id, 4))
+            for profile in self.profiles
+        ]
+        for ids_of in self.workers:
+            change_workers(world, self.account, ids_of, Wanted.ONLINE, 1000)
+        clock.at = START
+
+    def test_pool(self, number: int, *, fails: bool) -> None:
+        error = "connectivity: refused" if fails else None
+        latency = None if fails else 20
+        self.world.store.record_test(self.world.id, self.pools[number].id, self.clock.at, latency, error)
+
+    def view(self, worker_id: ObjectId) -> WorkerView:
+        return get_worker(self.world, self.account, worker_id)
+
+    def pass_minutes(self, minutes: int) -> None:
+        self.clock.at = Instant(self.clock.at + minutes * MINUTE)
+
+    def all_workers(self) -> Sequence[Worker]:
+        which = WorkerFilter(algorithm=MINED)
+        return self.world.store.list_workers(self.world.id, self.account.id, which, ALL).items
+
+    def check(self) -> None:
+        """Assert that parts are the whole, that offline is 0, and that who mines says on what."""
+        workers = self.all_workers()
+        views = [self.view(worker.id) for worker in workers]
+        block = next(one for one in get_overview(self.world, self.account).blocks if one.algorithm == MINED)
+        assert block.workers_online == sum(view.reading.online for view in views)
+        assert abs(block.hashrate - sum(view.reading.hashrate for view in views)) <= (len(views) + 1) / 2
+        for view in views:
+            assert (view.pool is None) == (view.reading.hashrate == 0)
+        for name in ("1h", "24h"):
+            whole = fleet_series(self.world, self.account, name, MINED).points
+            parts = [worker_series(self.world, self.account, worker.id, name, None).points for worker in workers]
+            for point, *shares in zip(whole, *parts, strict=True):
+                assert abs(point.hashrate - sum(share.hashrate for share in shares)) <= (len(parts) + 1) / 2
+
+
+@pytest.fixture
+def farm(store_url: str) -> Iterator[Farm]:
+    """The farm, beside the demo world, in a store of each kind."""
+    store = open_store(store_url, summands)
+    record = WorldRecord(WorldId("w"), "demo", 7, ClockState.real(), START)
+    store.create_world(record, fixture.load("demo").content)
+    clock = HandClock()
+    yield Farm(World(record, store, no_pools, clock), clock)
+    store.close()
+
+
+def test_a_profile_without_a_healthy_pool_mines_nothing_until_there_is_one(farm: Farm) -> None:
+    (one, *_), (other, *_) = farm.workers[1], farm.workers[0]
+    assert farm.view(one).reading.hashrate > 0
+    farm.test_pool(1, fails=True)
+    shown = farm.view(one)
+    assert (shown.reading.online, shown.reading.hashrate, shown.pool) == (True, 0, None)
+    assert farm.view(other).reading.hashrate > 0
+    farm.check()
+    farm.pass_minutes(20)
+    assert farm.view(one).reading.shares == shown.reading.shares
+    farm.check()
+    points = worker_series(farm.world, farm.account, one, "1h", None).points
+    assert [point.hashrate == 0 for point in points] == [False] * 40 + [True] * 20
+    farm.test_pool(1, fails=False)
+    again = farm.view(one)
+    assert again.reading.hashrate > 0
+    assert again.pool is not None
+    farm.pass_minutes(20)
+    assert sum(farm.view(one).reading.shares) > sum(shown.reading.shares)
+    assert worker_series(farm.world, farm.account, one, "1h", None).points[-1].hashrate > 0
+    farm.check()
+
+
+def test_failover_to_the_next_healthy_pool_is_a_dip_and_so_is_the_way_back(farm: Farm) -> None:
+    one = farm.workers[0][0]
+    before = farm.view(one)
+    farm.pass_minutes(10)
+    farm.test_pool(0, fails=True)
+    during = farm.view(one)
+    assert during.pool is not None
+    assert before.pool is not None
+    assert (before.pool.id, during.pool.id) == (farm.pools[0].id, farm.pools[1].id)
+    assert 0 < during.reading.hashrate < before.reading.hashrate / 2
+    farm.check()
+    farm.clock.at = Instant(farm.clock.at + FAILOVER_MS)
+    assert farm.view(one).reading.hashrate > before.reading.hashrate * 0.8
+    farm.pass_minutes(9)
+    farm.test_pool(0, fails=False)
+    assert farm.view(one).reading.hashrate < before.reading.hashrate / 2
+    farm.pass_minutes(10)
+    rates = [point.hashrate for point in worker_series(farm.world, farm.account, one, "1h", None).points]
+    usual = sum(rates[:20]) / 20
+    low = [minute for minute, rate in enumerate(rates) if rate < usual * 0.8]
+    assert len(low) in (3, 4)
+    farm.check()
+
+
+def test_nothing_that_happens_to_pools_changes_what_was_before(farm: Farm) -> None:
+    everybody = [worker_id for ids in farm.workers for worker_id in ids]
+    before = [worker_series(farm.world, farm.account, one, "1h", None) for one in everybody]
+    fleet = fleet_series(farm.world, farm.account, "1h", MINED)
+    shares = [farm.view(one).reading.shares for one in everybody]
+    for number in range(2):
+        farm.test_pool(number, fails=True)
+    assert [worker_series(farm.world, farm.account, one, "1h", None) for one in everybody] == before
+    assert fleet_series(farm.world, farm.account, "1h", MINED) == fleet
+    assert [farm.view(one).reading.shares for one in everybody] == shares
+
+
+def test_a_worker_moved_to_a_profile_without_a_healthy_pool_stops_and_only_then(farm: Farm) -> None:
+    one = farm.workers[0][0]
+    farm.test_pool(1, fails=True)
+    farm.pass_minutes(15)
+    before = worker_series(farm.world, farm.account, one, "1h", None).points
+    assert min(point.hashrate for point in before) > 0
+    assign_workers(farm.world, farm.account, [one], farm.profiles[1].id)
+    moved = farm.view(one)
+    assert (moved.reading.online, moved.reading.hashrate, moved.pool) == (True, 0, None)
+    farm.check()
+    assert worker_series(farm.world, farm.account, one, "1h", None).points == before
+    farm.pass_minutes(15)
+    assert farm.view(one).reading.shares == moved.reading.shares
+    points = worker_series(farm.world, farm.account, one, "1h", None).points
+    assert [point.hashrate == 0 for point in points] == [False] * 45 + [True] * 15
+    assign_workers(farm.world, farm.account, [one], farm.profiles[0].id)
+    assert farm.view(one).reading.hashrate > 0
+    farm.pass_minutes(5)
+    farm.check()
+
+
+def test_what_a_deleted_profile_was_through_stays_in_the_past_of_its_workers(farm: Farm) -> None:
+    farm.test_pool(1, fails=True)
+    farm.pass_minutes(30)
+    one = farm.workers[1][0]
+    before = farm.view(one).reading.shares
+    delete_profile(farm.world, farm.account, farm.profiles[1].id)
+    assert farm.view(one).reading.shares == before
+    assert farm.view(one).reading.hashrate > 0
+    farm.check()
+    farm.pass_minutes(10)
+    points = worker_series(farm.world, farm.account, one, "1h", None).points
+    assert [point.hashrate == 0 for point in points] == [False] * 20 + [True] * 30 + [False] * 10
+    farm.check()
+
+
+def test_other_pools_for_a_profile_end_its_trouble_at_once(farm: Farm) -> None:
+    farm.test_pool(1, fails=True)
+    farm.pass_minutes(5)
+    one = farm.workers[1][0]
+    assert farm.view(one).reading.hashrate == 0
+    changes = ProfileChanges(farm.clock.at, pool_ids=(farm.pools[0].id,))
+    update_profile(farm.world, farm.account, farm.profiles[1].id, changes)
+    shown = farm.view(one)
+    assert shown.reading.hashrate > 0
+    assert shown.pool is not None
+    assert shown.pool.id == farm.pools[0].id
+    farm.check()
+
+
+def test_where_the_clock_is_set_back_it_has_not_happened(farm: Farm) -> None:
+    one = farm.workers[1][0]
+    earlier = farm.view(one)
+    farm.pass_minutes(30)
+    farm.test_pool(1, fails=True)
+    assert farm.view(one).pool is None
+    farm.clock.at = START
+    assert farm.view(one) == replace(earlier, pool=farm.view(one).pool)
+    assert farm.view(one).pool is not None
+    farm.check()
+    assign_workers(farm.world, farm.account, [farm.workers[0][0]], farm.profiles[1].id)
+    farm.check()
+    farm.pass_minutes(31)
+    assert farm.view(farm.workers[0][0]).reading.hashrate == 0
+    farm.check()
+
+
+def test_a_copy_of_the_world_has_its_troubles(farm: Farm) -> None:
+    farm.test_pool(1, fails=True)
+    assign_workers(farm.world, farm.account, farm.workers[0][:2], farm.profiles[1].id)
+    farm.pass_minutes(25)
+    copied = replace(farm.world.record, id=WorldId("copy"))
+    farm.world.store.copy_content(farm.world.id, copied.id, with_keys=False, record=copied)
+    mine, copy = farm.world, World(copied, farm.world.store, no_pools, farm.clock)
+    for world in (copy, World(_made_anew(farm), farm.world.store, no_pools, farm.clock)):
+        assert get_overview(world, farm.account) == get_overview(mine, farm.account)
+        for name in ("1h", "24h"):
+            assert fleet_series(world, farm.account, name, MINED) == fleet_series(mine, farm.account, name, MINED)
+        for one in farm.workers[0]:
+            assert get_worker(world, farm.account, one) == get_worker(mine, farm.account, one)
+
+
+def _made_anew(farm: Farm) -> WorldRecord:
+    record = replace(farm.world.record, id=WorldId("anew"))
+    content = farm.world.store.read_content(farm.world.id)
+    farm.world.store.create_world(record, replace(content, keys=()))
+    return record
