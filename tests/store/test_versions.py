@@ -174,7 +174,7 @@ def test_a_change_that_lost_its_server_leaves_no_version_until_the_next_one(monk
     def die_in_a_change() -> Version | None:
         with monkeypatch.context() as patch:
             patch.setattr(store._link, "lost", (Lost,))
-            patch.setattr(store, "_follow", lose)
+            patch.setattr(store, "follow", lose)
             with pytest.raises(StoreUnavailable):
                 store.delete_profile(WORLD, VIP, oid(201), LATER)
         store._link._reach.found()
