@@ -82,17 +82,15 @@ def open_door(
         tls: what ends TLS before it; the caller's to close.
 
     Raises:
-        ConfigError: it is not installed, or knows no TLS.
+        ConfigError: it is not installed.
     """
     # Each is imported only where it is the one: waitress takes 5 ms to import, granian 20.
     if config.server == "waitress":
         from upsim.doors.waitress import WaitressDoor
 
         return WaitressDoor(app, taken, config.threads, may_be_large, tls)
-    if tls is not None:
-        raise ConfigError("server=granian: speaks no HTTPS here. Leave --server out, or end TLS before it.")
     try:
         from upsim.doors.granian import GranianDoor
     except ImportError as error:
         raise ConfigError(f"server=granian: it is not installed ({error}). Try: pip install 'upsim[fast]'.") from error
-    return GranianDoor(app, taken, config.threads)
+    return GranianDoor(app, taken, config.threads, tls)

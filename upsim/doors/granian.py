@@ -33,6 +33,8 @@ from upsim.doors.room import most_connections
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
+    from upsim.tls.serving import ServerTls
+
 _BACKLOG: Final = 1024
 _MOST_CONNECTIONS: Final = 10_000
 _MOST_HEAD_BYTES: Final = 64 << 10
@@ -60,7 +62,7 @@ HTTP_PROXY would pass for a field of every request."""
 class GranianDoor:
     """A granian on a bound socket."""
 
-    def __init__(self, app: WSGIApplication, taken: socket.socket, threads: int) -> None:
+    def __init__(self, app: WSGIApplication, taken: socket.socket, threads: int, tls: ServerTls | None = None) -> None:
         """Listen."""
         # It tells of every connection that a fault cuts; what goes wrong in the app, the app logs itself.
         logging.getLogger("_granian").setLevel(logging.CRITICAL)
@@ -90,7 +92,7 @@ class GranianDoor:
             HTTP1Settings(header_read_timeout=60_000, max_buffer_size=_MOST_HEAD_BYTES),
             None,
             None,
-            *(False, None, None, None, "tls1.3", None, [], False),  # no TLS
+            *_tls_settings(tls),
             (None, None),  # no metrics
         )
         self._begun = False
@@ -118,6 +120,14 @@ class GranianDoor:
                 self._ended.wait(10)
             self._loop.close()
             self._taken.close()
+
+
+def _tls_settings(tls: ServerTls | None) -> tuple[Any, ...]:
+    """Whether there is TLS, its files, the least version; what would be asked of clients' certificates."""
+    if tls is None:
+        return (False, None, None, None, "tls1.3", None, [], False)
+    certificate, key = tls.files()
+    return (True, str(certificate), str(key), None, "tls1.2", None, [], False)
 
 
 def _callback(app: WSGIApplication, winding_down: threading.Event) -> Callable[[Any, dict[str, Any]], int]:

@@ -14,7 +14,7 @@ import ssl
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -42,10 +42,12 @@ class Authority:
     Attributes:
         pem: the authority's certificate, for those who shall trust it.
         context: the server's side of TLS, under the names the certificate was asked for.
+        secret: that certificate and its key, for a server that takes no context.
     """
 
     pem: bytes
     context: ssl.SSLContext
+    secret: bytes = field(repr=False)
 
 
 def throw_away_authority(names: Sequence[str], now: Instant) -> Authority:
@@ -81,9 +83,10 @@ def throw_away_authority(names: Sequence[str], now: Instant) -> Authority:
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False)
         .sign(issuer_key, hashes.SHA256())
     )
-    context = _server_context(key, certificate)
+    secret = _secret(key, certificate)
+    context = _server_context(secret)
     context.set_alpn_protocols(HTTP_1_1)
-    return Authority(_pem(authority), context)
+    return Authority(_pem(authority), context, secret)
 
 
 def throw_away_context(name: str = "pool.test") -> ssl.SSLContext:
@@ -103,7 +106,7 @@ def throw_away_context(name: str = "pool.test") -> ssl.SSLContext:
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
-    return _server_context(key, certificate)
+    return _server_context(_secret(key, certificate))
 
 
 def loaded_context(certificate: Path, key: Path) -> ssl.SSLContext:
@@ -114,9 +117,25 @@ def loaded_context(certificate: Path, key: Path) -> ssl.SSLContext:
         ssl.SSLError: they hold no certificate and its key.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(certificate, key, password="")  # else a pass phrase would be asked for at the terminal
     context.set_alpn_protocols(HTTP_1_1)
     return context
+
+
+@contextlib.contextmanager
+def secret_file(secret: bytes) -> Iterator[Path]:
+    """A file with a secret, in memory where the system has such, else a private one: keys are read from files alone."""
+    if hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir():
+        with open(os.memfd_create("upsim", os.MFD_CLOEXEC), "wb") as file:
+            file.write(secret)
+            file.flush()
+            yield Path(f"/proc/self/fd/{file.fileno()}")
+        return
+    with tempfile.TemporaryDirectory(prefix="upsim-") as folder:  # readable by its owner only
+        path = Path(folder) / "key.pem"
+        path.touch(mode=0o600)
+        path.write_bytes(secret)
+        yield path
 
 
 def unverified_context() -> ssl.SSLContext:
@@ -191,14 +210,17 @@ def _usage(*, signs: bool) -> x509.KeyUsage:
     )
 
 
-def _server_context(key: EllipticCurvePrivateKey, certificate: x509.Certificate) -> ssl.SSLContext:
+def _secret(key: EllipticCurvePrivateKey, certificate: x509.Certificate) -> bytes:
     from cryptography.hazmat.primitives import serialization
 
-    secret = key.private_bytes(
+    return _pem(certificate) + key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
+
+
+def _server_context(secret: bytes) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with _as_file(secret + _pem(certificate)) as path:
+    with secret_file(secret) as path:
         context.load_cert_chain(path)
     return context
 
@@ -207,19 +229,3 @@ def _pem(certificate: x509.Certificate) -> bytes:
     from cryptography.hazmat.primitives import serialization
 
     return certificate.public_bytes(serialization.Encoding.PEM)
-
-
-@contextlib.contextmanager
-def _as_file(secret: bytes) -> Iterator[Path]:
-    """The ssl module reads keys from files alone: one in memory where the system has such, else a private one."""
-    if hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir():
-        with open(os.memfd_create("upsim", os.MFD_CLOEXEC), "wb") as file:
-            file.write(secret)
-            file.flush()
-            yield Path(f"/proc/self/fd/{file.fileno()}")
-        return
-    with tempfile.TemporaryDirectory(prefix="upsim-") as folder:  # readable by its owner only
-        path = Path(folder) / "key.pem"
-        path.touch(mode=0o600)
-        path.write_bytes(secret)
-        yield path
