@@ -1,5 +1,7 @@
 """`python -m bench [SECTION …]`: measure, and print tables of the same form every time, so that two can be compared.
 
+`python -m bench soak [--minutes N] …` is a run of its own, for as long as it is told: see soak.py.
+
 Everything runs on this machine, over loopback, bounded in number and time. What is printed beside a figure is its ratio
 to the bare cost of the same work in the same run: figures differ from machine to machine, ratios hardly.
 """
@@ -10,12 +12,17 @@ import importlib
 import sys
 from typing import Final
 
-SECTIONS: Final = ("start", "http", "stratum", "worlds", "dashboard")
+SECTIONS: Final = ("start", "http", "stratum", "worlds", "dashboard", "keys")
 """Modules of this package whose `main` measures one thing and prints it."""
 
 
 def main(wanted: list[str]) -> int:
     """Run the sections of these names, or all."""
+    if wanted[:1] == ["soak"]:
+        from bench import soak
+
+        soak.main(wanted[1:])
+        return 0
     unknown = [name for name in wanted if name not in SECTIONS]
     if unknown:
         print(f"bench: there is no section {unknown[0]!r}; there are {', '.join(SECTIONS)}.", file=sys.stderr)

@@ -1,22 +1,25 @@
-"""Writes the parts of the README that follow from the code, between their marks; with --check, says where they differ.
+"""Writes the parts of README and docs that follow from the code, between their marks; with --check, says what differs.
 
 A mark is a pair of comments, <!-- name --> and <!-- /name -->; what stands between them is never written by hand.
 """
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from tests.hostile.cases import GROUPS
+from tests.hostile.trials import TRIALS
 from upsim.config import flag, settings, spoken, variable
 from upsim.rules.magic import magic_values
 from upsim.spec import API, CONTROL
 from upsim.stratum.behaviours import BEHAVIOURS
 from upsim.stratum.tables import algorithms_markdown, behaviours_markdown
 
-README: Final = Path(__file__).resolve().parent.parent / "README.md"
+ROOT: Final = Path(__file__).resolve().parent.parent
 
 
 def settings_table() -> str:
@@ -62,48 +65,81 @@ def magic_table() -> str:
 
 def stranger() -> str:
     """The test file that a stranger would write; the suite runs it where it stands."""
-    text = (README.parent / "tests" / "readme" / "test_stranger.py").read_text(encoding="utf-8")
+    text = (ROOT / "tests" / "readme" / "test_stranger.py").read_text(encoding="utf-8")
     return f"```python\n{text}```"
 
 
-SECTIONS: Final[Mapping[str, Callable[[], str]]] = {
-    "stranger": stranger,
-    "settings": settings_table,
-    "operations": operations_table,
-    "control": control_table,
-    "magic": magic_table,
-    "algorithms": algorithms_markdown,
-    "behaviours": behaviours_markdown,
+def hostile_requests() -> str:
+    """Every hostile request that the suite tries, and what it is answered."""
+    tables = []
+    for group, cases in GROUPS.items():
+        rows = (
+            (case.title, _statuses(case.answers), "" if case.granian is None else _statuses(case.granian))
+            for case in cases
+        )
+        tables.append(_table((group, "answered", "by granian, where it differs"), rows))
+    return "\n\n".join(tables)
+
+
+def _statuses(text: str) -> str:
+    several = text.split(", ")
+    if not text:
+        return "closed"
+    return text if len(several) < 4 else f"{several[0]}, … {several[-1]}"
+
+
+def hostile_trials() -> str:
+    """Every hostile behaviour over time that the suite tries, and what came of it."""
+    importlib.import_module("tests.hostile.test_over_time")
+    return _table(("what was tried", "what happened"), ((trial.title, trial.outcome) for trial in TRIALS))
+
+
+DOCUMENTS: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
+    "README.md": {
+        "stranger": stranger,
+        "settings": settings_table,
+        "operations": operations_table,
+        "control": control_table,
+        "magic": magic_table,
+        "algorithms": algorithms_markdown,
+        "behaviours": behaviours_markdown,
+    },
+    "docs/hardening.md": {"requests": hostile_requests, "trials": hostile_trials},
 }
+"""The documents, and what makes each of their sections."""
 
 
-def written(text: str) -> str:
-    """The text with every section between its marks as it has to be.
+def written(document: str, text: str) -> str:
+    """The document's text with every section between its marks as it has to be.
 
     Raises:
         ValueError: a section's marks are missing.
     """
-    for name, section in SECTIONS.items():
+    for name, section in DOCUMENTS[document].items():
         start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
         before, opened, rest = text.partition(start)
         _, closed, after = rest.partition(end)
         if not opened or not closed:
-            raise ValueError(f"README.md lacks the marks <!-- {name} --> and <!-- /{name} -->")
+            raise ValueError(f"{document} lacks the marks <!-- {name} --> and <!-- /{name} -->")
         text = f"{before}{start}\n{section().strip()}\n\n{end}{after}"
     return text
 
 
 def main() -> int:
-    """Write the README, or check it."""
-    text = README.read_text(encoding="utf-8")
-    wanted = written(text)
-    if text == wanted:
-        return 0
-    if "--check" in sys.argv[1:]:
-        print("README.md does not follow from the code: run make format", file=sys.stderr)
-        return 1
-    README.write_text(wanted, encoding="utf-8")
-    return 0
+    """Write the documents, or check them."""
+    differ = 0
+    for document in DOCUMENTS:
+        file = ROOT / document
+        text = file.read_text(encoding="utf-8")
+        wanted = written(document, text)
+        if text == wanted:
+            continue
+        if "--check" in sys.argv[1:]:
+            print(f"{document} does not follow from the code: run make format", file=sys.stderr)
+            differ = 1
+        else:
+            file.write_text(wanted, encoding="utf-8")
+    return differ
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

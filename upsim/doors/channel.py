@@ -27,6 +27,9 @@ HEAD_S: Final = 60
 BODY_S: Final = 600
 """How long a request may take to come as a whole."""
 
+CHECK_S: Final = 5
+"""How often it is looked whether any of this is over."""
+
 HEAD_BYTES: Final = 64 << 10
 """How long a head may be."""
 

@@ -139,6 +139,8 @@ def _callback(app: WSGIApplication, winding_down: threading.Event) -> Callable[[
             protocol.response_bytes(400, _JSON, _NO_METHOD)
             return 400
         environ = environ_of_all | scope
+        if "CONTENT_LENGTH" in scope:
+            del environ["wsgi.input_terminated"]  # it ends where the client hangs up, too
         query = scope["QUERY_STRING"]
         # As it came over the wire, or as near as it can be told: for the access log.
         environ["REQUEST_URI"] = quote(scope["PATH_INFO"].encode("latin-1")) + (f"?{query}" if query else "")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from waitress.server import create_server
 from waitress.wasyncore import dispatcher
 
-from upsim.doors.channel import HEAD_BYTES, HEAD_S, LARGE_BYTES, Channel, MayBeLarge
+from upsim.doors import channel
 from upsim.doors.room import most_connections
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class WaitressDoor:
         app: WSGIApplication,
         taken: socket.socket,
         threads: int,
-        may_be_large: MayBeLarge,
+        may_be_large: channel.MayBeLarge,
         tls: ServerTls | None = None,
     ) -> None:
         """Listen."""
@@ -56,15 +56,15 @@ class WaitressDoor:
             threads=threads,
             ident="upsim",
             clear_untrusted_proxy_headers=False,  # admission decides whom to believe
-            max_request_header_size=HEAD_BYTES,
-            max_request_body_size=LARGE_BYTES,
-            channel_timeout=HEAD_S,
-            cleanup_interval=5,
+            max_request_header_size=channel.HEAD_BYTES,
+            max_request_body_size=channel.LARGE_BYTES,
+            channel_timeout=channel.HEAD_S,
+            cleanup_interval=channel.CHECK_S,
             connection_limit=most + 50,  # room is made before it is reached
             asyncore_use_poll=True,  # select() would end at descriptor 1023
             log_socket_errors=False,  # clients that went away, and faults that drop connections
         )
-        server.channel_class = Channel
+        server.channel_class = channel.Channel
         server.adj.may_be_large = may_be_large  # handed to each parser
         accept, maintain = server.handle_accept, server.maintenance
 
@@ -73,8 +73,8 @@ class WaitressDoor:
             accept()
 
         def maintenance(now: float) -> None:
-            for channel in list(server.active_channels.values()):
-                channel.look_after(now)
+            for each in list(server.active_channels.values()):
+                each.look_after(now)
             maintain(now)
 
         server.handle_accept, server.maintenance = handle_accept, maintenance
@@ -135,13 +135,13 @@ class WaitressDoor:
     def _is_busy(self, waited: float) -> bool:
         """Whether anybody waits for an answer or for the rest of one, or is still asking and was not given up."""
         return any(
-            channel.requests or channel.total_outbufs_len or (channel.request is not None and waited < _HALF_ASKED_S)
-            for channel in list(self._server.active_channels.values())
+            each.requests or each.total_outbufs_len or (each.request is not None and waited < _HALF_ASKED_S)
+            for each in list(self._server.active_channels.values())
         )
 
     def _hang_up(self) -> None:
-        for channel in list(self._server.active_channels.values()):
-            channel.handle_close()
+        for each in list(self._server.active_channels.values()):
+            each.handle_close()
         self._server.trigger.close()
 
 
@@ -152,6 +152,6 @@ def _make_room(server: Any, most: int) -> None:
     """
     channels = server.active_channels
     if len(channels) >= most:
-        waiting = [channel for channel in channels.values() if not channel.requests]
+        waiting = [each for each in channels.values() if not each.requests]
         if waiting:
-            min(waiting, key=lambda channel: channel.waiting_since).handle_close()
+            min(waiting, key=lambda each: each.waiting_since).handle_close()

@@ -187,6 +187,7 @@ def _json(request: Request, operation: Operation) -> Any:
     nested is gone through level by level, by the parser and by others after it.
     """
     raw = request.get_data()  # kept: the journal tells what was sent, whatever becomes of it
+    _check_end(request)
     if not raw and not operation.body_required:
         return {}
     if request.mimetype and request.mimetype != "application/json" and not request.mimetype.endswith("+json"):
@@ -235,4 +236,15 @@ def _refuse_constant(name: str) -> NoReturn:
 def _drained(request: Request) -> Mapping[str, Any]:
     """Read and forget a body nobody asked for, but not one that is too large."""
     request.get_data(cache=False)
+    _check_end(request)
     return {}
+
+
+def _check_end(request: Request) -> None:
+    """Refuse a body of no known length that goes on beyond the limit: until there it was read, without a word.
+
+    Raises:
+        RequestEntityTooLarge: it does.
+    """
+    if "HTTP_TRANSFER_ENCODING" in request.environ:
+        request.stream.read(1)
