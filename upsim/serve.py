@@ -38,6 +38,7 @@ from upsim.rules.fleets import summands
 from upsim.rules.magic import is_magic
 from upsim.rules.worlds import DEFAULT, open_default
 from upsim.store.factory import open_store
+from upsim.web import access
 from upsim.web.app import create_app, mount
 from upsim.world import PoolTester, Universe, World
 
@@ -133,9 +134,15 @@ class Server:
             self.readiness = Readiness(self._store, self._outside)
             self._metrics = _metrics() if config.metrics else None
             self.app: Flask = self._new_app()
-            api.install(self.app, self.universe, config, self._outside)
+            observers = [] if self._metrics is None else [self._metrics.note]
+            api.install(self.app, self.universe, config, self._outside, observers)
             dashboard.install(self.app)
             mount(self.app, control.PREFIX, self._control_plane)
+            # What comes last sees each call first, and all that leaves.
+            if self._visits is not None:
+                self._visits.install(self.app)
+            if config.access_log:
+                access.install(self.app, self._wall)
         except BaseException:
             self._release()
             raise
@@ -149,11 +156,9 @@ class Server:
         self._closed = threading.Event()
 
     def _new_app(self) -> Flask:
-        app = create_app(self._wall if self.config.access_log else None)
+        app = create_app()
         if self._metrics is not None:
             self._metrics.install(app)
-        if self._visits is not None:
-            self._visits.install(app)  # before all else: it sees each call first
         return app
 
     def _control_plane(self) -> Flask:
@@ -176,6 +181,8 @@ class Server:
             metrics=self._metrics,
         )
         install(app, self.universe, controls)
+        if self._visits is not None:
+            self._visits.explain(app)
         return app
 
     def _test_pool(self, world: World, target: PoolTarget) -> PoolTest:
@@ -333,7 +340,7 @@ def _metrics() -> Metrics:
 
 
 def _address_of(trusted: Sequence[str], request: Request) -> str:
-    return client_address(request.remote_addr or "", request.headers.getlist("X-Forwarded-For"), trusted)
+    return client_address(request.remote_addr or "", request.headers.get("X-Forwarded-For", ""), trusted)
 
 
 def needs_token(config: Config) -> bool:

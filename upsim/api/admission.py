@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-
-from flask import Request
+from typing import Any
 
 from upsim.clock import Instant
 from upsim.errors import AddressRefused, InvalidKey, MissingKey
@@ -18,15 +17,15 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-def key_of(request: Request) -> str:
-    """The key a request carries. X-API-Key wins over a Bearer token (assumed).
+def key_of(environ: Mapping[str, Any]) -> str:
+    """The key a request carries, by its WSGI environment. X-API-Key wins over a Bearer token (assumed).
 
     Raises:
         MissingKey: it carries none.
     """
-    key = request.headers.get("X-API-Key")
+    key: str | None = environ.get("HTTP_X_API_KEY")
     if key is None:
-        scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+        scheme, _, credentials = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
         key = credentials if scheme.lower() == "bearer" else ""
     key = key.strip()
     if not key:
@@ -69,18 +68,18 @@ def check_address(caller: Caller, address: str) -> None:
         raise AddressRefused(address)
 
 
-def client_address(remote: str, forwarded: Sequence[str], trusted: Sequence[str]) -> str:
+def client_address(remote: str, forwarded: str, trusted: Sequence[str]) -> str:
     """The address a request comes from.
 
     Args:
         remote: who opened the connection.
-        forwarded: the X-Forwarded-For fields, in order.
+        forwarded: X-Forwarded-For, all such fields in order and with commas between.
         trusted: the reverse proxies that were named in the configuration. Only what they say is believed: the list is
             read from its end, and the first address that is no such proxy is the client.
     """
     address = remote
-    hops = [hop.strip() for field in forwarded for hop in field.split(",")]
-    while hops and trusted and within(address, trusted):
+    hops = [hop.strip() for hop in forwarded.split(",")] if trusted else []
+    while hops and within(address, trusted):
         hop = hops.pop()
         if _address(hop) is None:
             break

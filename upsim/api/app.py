@@ -1,33 +1,32 @@
 """The simulated API on the app: its routes are the spec's operations, its handlers the functions of their names.
 
-The way of a call: key, address, rate limit (admission), faults, then scope, parameters, one rule, JSON; and its line in
-the journal.
+The way of a call: the gate (key, address, rate limit, faults), then scope, parameters, one rule, JSON; and out by the
+gate, which journals it.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import MapAdapter
 
-from upsim.api import admission, injected, limits, overview, pools, profiles, record, workers
+from upsim.api import overview, passage, pools, profiles, record, workers
 from upsim.api.call import Call
 from upsim.api.counting import Outside
+from upsim.api.gate import Gate, Observer
+from upsim.api.limits import Limits
+from upsim.api.passage import Passage
 from upsim.config import Config
-from upsim.errors import AddressRefused, CapReached, InvalidKey, ScopeMissing
-from upsim.rules.worlds import cap_of, is_over
+from upsim.errors import ScopeMissing
 from upsim.spec import API, Operation
 from upsim.web import params
 from upsim.web.app import View, add_document, add_operations
 from upsim.web.reply import Reply
 from upsim.world import Universe
-
-PREFIX: Final = "/v1"
-
-CALLER_ADDRESS: Final = "X-Upsim-Caller-Address"
-"""Where a call says it comes from, believed only in a world that was told to."""
 
 Handler = Callable[[Call], Reply]
 
@@ -57,72 +56,50 @@ HANDLERS: Final[Mapping[str, Handler]] = {
 """What answers each operation, by operationId."""
 
 
-def install(app: Flask, universe: Universe, config: Config, outside: Outside | None = None) -> None:
-    """Put the simulated API on the app.
+def install(
+    app: Flask, universe: Universe, config: Config, outside: Outside | None = None, observers: Iterable[Observer] = ()
+) -> None:
+    """Put the simulated API on the app, and the gate before it.
 
     Args:
         outside: where requests are counted, if not in the store.
+        observers: told of each call when it leaves.
     """
-
-    def admit() -> None:
-        if not (request.path == PREFIX or request.path.startswith(PREFIX + "/")):
-            return
-        g.began = time.perf_counter()
-        caller = admission.find_caller(universe.store, admission.key_of(request))
-        wall = universe.wall.now()
-        if is_over(caller.world, wall):
-            raise InvalidKey
-        world = universe.world(caller.world)
-        g.world, g.known = world, caller  # from here on its world's journal tells of the call
-        now = g.now = world.now()  # one instant for key, window, headers and journal
-        admission.check_open(caller, now)
-        if caller.world.options.get("caller_address") and CALLER_ADDRESS in request.headers:
-            address = request.headers[CALLER_ADDRESS]
-        else:
-            address = admission.client_address(
-                request.remote_addr or "", request.headers.getlist("X-Forwarded-For"), config.trusted_proxy
-            )
-        try:
-            admission.check_address(caller, address)
-        except AddressRefused as refusal:
-            g.refusal = refusal
-        limits.begin(caller, now)
-
-    def refuse() -> Response | None:
-        if "caller" not in g:
-            return None
-        # Only now, so that the call is counted and told about as any other; it is never refused for its number.
-        if "refusal" in g:
-            raise g.refusal
-        cap = cap_of(g.world.record, "calls")
-        if cap is not None and universe.store.next_number(g.world.id, "calls") >= cap:
-            raise CapReached("calls", cap)
-        return injected.before()
-
-    def finish(response: Response) -> Response:
-        if "began" not in g:
-            return response
-        standing = limits.standing()
-        if standing is not None:
-            standing.write(response)
-        response = injected.after(response)
-        record.write(universe, response, untold)
-        return response
-
-    untold = record.Untold()
-    app.before_request(admit)
-    limits.install(app, universe.store, outside, refuse=config.rate_limit)
-    app.before_request(refuse)
-    app.after_request(finish)
     add_operations(app, API, HANDLERS, _view)
     add_document(app, API, "/openapi")
+    app.after_request(_tell)
+    limits = Limits(universe.store, outside)
+    gate = Gate(app.wsgi_app, universe, config, limits, partial(_operation_of, app.url_map.bind("upsim")), observers)
+    app.wsgi_app = gate  # type: ignore[method-assign]  # as Flask says to do
+
+
+def _operation_of(routes: MapAdapter, method: str, path: str) -> str | None:
+    try:
+        endpoint: str = routes.match(path, method=method)[0]
+    except HTTPException:
+        return None
+    return endpoint
 
 
 def _view(operation: Operation, handler: Handler) -> View:
     def answer(**path: Any) -> Response:
-        if operation.scope not in g.caller.key.scopes:
-            raise ScopeMissing(operation.scope, sorted(g.caller.key.scopes))
-        g.input = params.read(operation, path, request)
-        return handler(Call(g.world, g.caller.account, g.input)).response()
+        call: Passage = request.environ[passage.KEY]
+        if operation.scope not in call.caller.key.scopes:
+            raise ScopeMissing(operation.scope, sorted(call.caller.key.scopes))
+        call.input = params.read(operation, path, request)
+        reply = handler(Call(call.landed, call.caller.account, call.input))
+        call.until = reply.until
+        return reply.response()
 
     return answer
+
+
+def _tell(response: Response) -> Response:
+    """Tell the gate what became of a call."""
+    call: Passage | None = request.environ.get(passage.KEY)
+    if call is not None:
+        call.entered = True
+        call.operation = request.endpoint
+        call.error = g.get("error")
+        call.sent = record.sent(call, request)
+    return response

@@ -4,75 +4,55 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from http import HTTPStatus
 
-from flask import Response, g, request
+from flask import Response
 
+from upsim.api.passage import Passage
 from upsim.rules.faults import Fault, strike
+from upsim.web.answer import Answer
 from upsim.web.errors import error_response
 
 
-def before() -> Response | None:
+def before(call: Passage) -> Answer | None:
     """Look whether a fault strikes this call, and wait as long as it says; an answer in place of the call's own."""
-    found = strike(g.world, request.method, request.path, g.caller.account.name)
+    found = strike(call.landed, call.method, call.path, call.caller.account.name)
     if found is None:
         return None
-    g.fault = found.fault
+    call.fault = found.fault
     if found.wait_ms:
         time.sleep(found.wait_ms / 1000)
     if found.fault.after or found.fault.effect not in ("status", "drop"):
         return None
-    return Response() if found.fault.effect == "drop" else _status(found.fault)
+    return Answer("200 OK", [], b"", 0) if found.fault.effect == "drop" else _status(found.fault)
 
 
-def after(response: Response) -> Response:
+def after(call: Passage, answer: Answer) -> Answer:
     """The answer as the fault leaves it."""
-    fault: Fault | None = g.get("fault")
+    fault = call.fault
     if fault is None or fault.effect == "latency":
-        return response
+        return answer
     if fault.effect == "status":
-        return _with_headers_of(response, _status(fault)) if fault.after else response
-    body = response.get_data()
-    if fault.effect == "drop":
-        return _dropped(response, b"", len(body) or 1)
-    if fault.effect == "cut":
-        return _dropped(response, body[: len(body) // 2], len(body))
-    if fault.effect == "malformed":
-        response.set_data(body[: max(1, len(body) * 2 // 3)] + b'"')
+        return _status(fault) if fault.after else answer
+    body = answer.body
+    if fault.effect in ("drop", "cut"):
+        # It promises what it would have sent.
+        answer.length, answer.breaks_off = len(body) or 1, True
+        answer.body = b"" if fault.effect == "drop" else body[: len(body) // 2]
+    elif fault.effect == "malformed":
+        answer.replace_body(body[: max(1, len(body) * 2 // 3)] + b'"')
     else:
-        response.content_type = "text/html"
-    return response
+        rest = [field for field in answer.fields if field[0] != "Content-Type"]
+        answer.fields = [*rest, ("Content-Type", "text/html; charset=utf-8")]
+    return answer
 
 
-def _status(fault: Fault) -> Response:
-    name = HTTPStatus(fault.status).phrase if fault.status in _KNOWN else "injected"
+def _status(fault: Fault) -> Answer:
     if fault.body is None:
-        return error_response(fault.status, f"Fault {fault.id}, injected by the simulator: {fault.status} {name}.")
-    return Response(json.dumps(fault.body), fault.status, content_type="application/json")
+        name = HTTPStatus(fault.status).phrase if fault.status in _KNOWN else "injected"
+        message = f"Fault {fault.id}, injected by the simulator: {fault.status} {name}."
+        return Answer.of(error_response(fault.status, message))
+    return Answer.of(Response(json.dumps(fault.body), fault.status, content_type="application/json"))
 
 
 _KNOWN = frozenset(HTTPStatus)
-
-
-def _with_headers_of(response: Response, other: Response) -> Response:
-    for name, value in response.headers:
-        if name.startswith("X-RateLimit-"):
-            other.headers[name] = value
-    return other
-
-
-def _dropped(response: Response, sent: bytes, promised: int) -> Response:
-    """An answer that promises so many bytes and breaks off after those sent.
-
-    The server closes a connection whose body raises an OSError, and has written nothing where nothing came before.
-    """
-
-    def broken() -> Iterator[bytes]:
-        if sent:
-            yield sent
-        raise ConnectionAbortedError("the connection was dropped by a fault of the simulator")
-
-    response.response = broken()
-    response.headers["Content-Length"] = str(promised)
-    return response

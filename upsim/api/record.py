@@ -9,16 +9,17 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-from flask import Response, g, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Request
 
 from upsim import errors
-from upsim.model import Caller, JournalEntry
+from upsim.api.passage import Passage
+from upsim.model import JournalEntry
 from upsim.rules import journal
 from upsim.rules.worlds import DEFAULT
 from upsim.spec import API
+from upsim.web.app import MAX_BODY_BYTES
 from upsim.web.errors import Unsupported
-from upsim.web.params import Input
 from upsim.world import Universe
 
 log = logging.getLogger(__name__)
@@ -51,14 +52,14 @@ _BY_STATUS: Final = {
 }
 
 
-def write(universe: Universe, response: Response, untold: Untold) -> None:
-    """Write the present call into the journal of its world; one that opened none, into the default world's.
+def write(universe: Universe, call: Passage, status: int, untold: Untold) -> None:
+    """Write a call into the journal of its world; one that opened none, into the default world's.
 
     A journal that cannot be written changes no answer: what was done, was done.
     """
-    if isinstance(g.get("error"), errors.StoreUnavailable):
+    if isinstance(call.error, errors.StoreUnavailable):
         return  # it would only keep the caller waiting once more
-    world = g.get("world")
+    world = call.world
     if world is None:
         try:
             record = universe.store.get_world(DEFAULT)
@@ -67,25 +68,23 @@ def write(universe: Universe, response: Response, untold: Untold) -> None:
         if record is None:
             return
         world = universe.world(record)
-    caller: Caller | None = g.get("known")
-    decided, clause = _decided(response)
-    fault = g.get("fault")
-    dropped = fault is not None and fault.effect == "drop"
+    caller, fault = call.known, call.fault
+    decided, clause = _decided(call, status)
     entry = JournalEntry(
         seq=0,
-        at=g.now if "now" in g else world.now(),
-        duration_us=int((time.perf_counter() - g.began) * 1_000_000),
-        method=request.method,
-        path=journal.masked_text(request.path),
-        query=journal.masked_text(request.query_string.decode("latin-1")),
+        at=call.now or world.now(),
+        duration_us=int((time.perf_counter() - call.began) * 1_000_000),
+        method=call.method,
+        path=journal.masked_text(call.path),
+        query=journal.masked_text(call.query),
         account=caller.account.name if caller else None,
         key=caller.key.hint if caller else None,
-        status=None if dropped else response.status_code,
+        status=None if fault is not None and fault.effect == "drop" else status,
         decided=decided,
         clause=clause,
         fault=fault.id if fault else None,
-        body=journal.masked(_sent()) if caller else None,
-        error=journal.masked_text(str(g.error)) if "error" in g else None,
+        body=journal.masked(call.sent) if caller and call.sent else None,
+        error=journal.masked_text(str(call.error)) if call.error else None,
     )
     try:
         journal.note(world, entry)
@@ -118,11 +117,12 @@ class Untold:
             log.warning("The journal is written again; calls that it does not tell of: %d.", calls)
 
 
-def _sent() -> Mapping[str, object] | None:
+def sent(call: Passage, request: Request) -> Mapping[str, object] | None:
     """The body as it was read; of a call that never came so far, as it can be read."""
-    asked: Input | None = g.get("input")
-    if asked is not None:
-        return asked.body or None
+    if not call.has_body:
+        return None
+    if call.input is not None:
+        return call.input.body or None
     try:
         content = json.loads(request.get_data())
     except (HTTPException, OSError, RecursionError, ValueError):
@@ -130,16 +130,22 @@ def _sent() -> Mapping[str, object] | None:
     return content if isinstance(content, dict) and content else None
 
 
-def _decided(response: Response) -> tuple[str, str | None]:
-    fault = g.get("fault")
-    if fault is not None and fault.effect != "latency":
+def read_body(call: Passage) -> Mapping[str, object] | None:
+    """The body of a call that nobody has read yet."""
+    request = Request(call.environ)
+    request.max_content_length = MAX_BODY_BYTES
+    return sent(call, request)
+
+
+def _decided(call: Passage, status: int) -> tuple[str, str | None]:
+    if call.fault is not None and call.fault.effect != "latency":
         return "fault", None
-    error = g.get("error")
+    error = call.error
     if isinstance(error, errors.UpsimError):
         return next(DECIDED[kind] for kind in type(error).__mro__ if kind in DECIDED)
     if error is not None:
-        return _BY_STATUS.get(response.status_code, ("crash", "errors.server-error"))
-    return "rule", _CLAUSES.get(request.endpoint or "")
+        return _BY_STATUS.get(status, ("crash", "errors.server-error"))
+    return "rule", _CLAUSES.get(call.operation or "")
 
 
 _CLAUSES: Final = {

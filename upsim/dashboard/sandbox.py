@@ -26,13 +26,13 @@ from __future__ import annotations
 import re
 import secrets
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from threading import Lock
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from flask import Flask, Request, Response, g, request
+from flask import Flask, Request, Response
 
 from upsim.clock import MINUTE, SECOND, Instant
 from upsim.errors import UpsimError
@@ -41,6 +41,9 @@ from upsim.model import Outcome, PoolTarget, PoolTest, Stage, StageResult, World
 from upsim.rules.worlds import NewWorld, Wish, create_world, is_over, list_worlds
 from upsim.web import errors
 from upsim.world import PoolTester, Universe, World
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 PREFIX: Final = "s-"
 
@@ -179,26 +182,35 @@ class Sandbox:
         return made
 
     def install(self, app: Flask) -> None:
-        """Look at each call of the app before anything else does."""
-        app.before_request(self._begin)
-        app.teardown_request(self._end)
-        app.register_error_handler(SandboxFull, _full)
-        app.register_error_handler(Busy, _busy)
-        app.register_error_handler(Spent, _spent)
-        app.register_error_handler(Closed, _closed)
+        """Look at each call of the app before anything else does; so it comes last."""
+        inner = app.wsgi_app
 
-    def _begin(self) -> None:
-        world = self._world_of(request)
-        if world is None:
-            return
-        with self._lock:
-            if self._under_way[world] >= AT_ONCE:
-                raise Busy
-            self._under_way[world] += 1
-            g.sandbox_world = world
+        def guarded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+            try:
+                world = self._begin(Request(environ))
+            except UpsimError as error:
+                return _refused(error)(environ, start_response)
+            try:
+                return inner(environ, start_response)
+            finally:
+                self._end(world)
 
-    def _end(self, _: BaseException | None) -> None:
-        world = g.pop("sandbox_world", None)
+        app.wsgi_app = guarded  # type: ignore[method-assign]  # as Flask says to do
+
+    def explain(self, app: Flask) -> None:
+        """Answer visitors of the app for whom there is no place."""
+        app.register_error_handler(SandboxFull, _refused)
+
+    def _begin(self, asked: Request) -> str | None:
+        world = self._world_of(asked)
+        if world is not None:
+            with self._lock:
+                if self._under_way[world] >= AT_ONCE:
+                    raise Busy
+                self._under_way[world] += 1
+        return world
+
+    def _end(self, world: str | None) -> None:
         if world is not None:
             with self._lock:
                 self._under_way[world] -= 1
@@ -250,24 +262,12 @@ def _is_loopback(host: str) -> bool:
     return address.is_loopback or address.is_unspecified or address.version == 6
 
 
-def _full(error: SandboxFull) -> Response:
-    return _refused(HTTPStatus.SERVICE_UNAVAILABLE, error, error.retry_after_s)
-
-
-def _busy(error: Busy) -> Response:
-    return _refused(HTTPStatus.SERVICE_UNAVAILABLE, error, 1)
-
-
-def _spent(error: Spent) -> Response:
-    return _refused(HTTPStatus.FORBIDDEN, error)
-
-
-def _closed(error: Closed) -> Response:
-    return _refused(HTTPStatus.FORBIDDEN, error)
-
-
-def _refused(status: HTTPStatus, error: UpsimError, retry_after_s: int | None = None) -> Response:
+def _refused(error: UpsimError) -> Response:
+    if not isinstance(error, SandboxFull | Busy | Spent | Closed):
+        return errors.response_to(error)
+    unavailable = isinstance(error, SandboxFull | Busy)
+    status = HTTPStatus.SERVICE_UNAVAILABLE if unavailable else HTTPStatus.FORBIDDEN
     response = errors.error_response(status, str(error))
-    if retry_after_s is not None:
-        response.headers["Retry-After"] = str(retry_after_s)
+    if unavailable:
+        response.headers["Retry-After"] = str(error.retry_after_s if isinstance(error, SandboxFull) else 1)
     return response

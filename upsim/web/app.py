@@ -12,9 +12,8 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import NotFound
 from werkzeug.routing import BaseConverter, Map
 
-from upsim.clock import Clock
 from upsim.spec import Operation, Spec
-from upsim.web import access, errors
+from upsim.web import errors
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -24,19 +23,13 @@ MAX_BODY_BYTES: Final = 1 << 20
 View = Callable[..., Response]
 
 
-def create_app(access_clock: Clock | None = None) -> Flask:
-    """An app that answers nothing yet, and every failure with JSON.
-
-    Args:
-        access_clock: where given, each call is logged, with the time by this clock.
-    """
+def create_app() -> Flask:
+    """An app that answers nothing yet, and every failure with JSON."""
     app = Flask("upsim", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     # A path is what it says: no second one leads to the same place, none redirects.
     app.url_map = Map(strict_slashes=True, merge_slashes=False)
     errors.install(app)
-    if access_clock is not None:
-        access.install(app, access_clock)
     app.before_request(_check_path)
     return app
 

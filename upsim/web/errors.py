@@ -59,14 +59,13 @@ def error_response(status: int, message: str) -> Response:
 
 def install(app: Flask) -> None:
     """Make every failure of the app, foreseen or not, an error of that shape."""
-    app.register_error_handler(errors.UpsimError, response_to)
+    app.register_error_handler(errors.UpsimError, _refuse)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _crash)
 
 
 def response_to(error: errors.UpsimError) -> Response:
     """The refusal as it is answered."""
-    g.error = error
     response = error_response(status_of(error), str(error))
     if isinstance(error, errors.RateLimited):
         response.headers["Retry-After"] = str(error.retry_after_s)
@@ -75,6 +74,17 @@ def response_to(error: errors.UpsimError) -> Response:
     elif isinstance(error, errors.Unauthenticated):
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
+
+
+def crash(method: str, path: str, error: Exception) -> Response:
+    """What is answered where the simulator itself failed; why, stands in its log."""
+    log.error("%s %s failed", method, without_keys(path), exc_info=error)
+    return error_response(500, "Internal server error: this is a fault of the simulator, not of the request.")
+
+
+def _refuse(error: errors.UpsimError) -> Response:
+    g.error = error
+    return response_to(error)
 
 
 def _http(error: HTTPException) -> Response:
@@ -109,5 +119,4 @@ def _short(text: str) -> str:
 
 def _crash(error: Exception) -> Response:
     g.error = error
-    log.error("%s %s failed", request.method, without_keys(request.path), exc_info=error)
-    return error_response(500, "Internal server error: this is a fault of the simulator, not of the request.")
+    return crash(request.method, request.path, error)

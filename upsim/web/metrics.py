@@ -24,6 +24,10 @@ FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 """prometheus_client's variable: the folder in which processes add up."""
 
 
+NOTED: Final = "upsim.passage"
+"""Stands in the environment of a call that the gate tells of when it leaves."""
+
+
 def forget(pid: int) -> None:
     """What was true only while a process lived is true no more; what it counted stays counted."""
     folder = os.environ.get(FOLDER)
@@ -91,29 +95,31 @@ class Metrics:
         return self._library.Counter(metric.name, metric.meaning, metric.labels, registry=self._registry)
 
     def install(self, app: Flask) -> None:
-        """Count each call of the app."""
-        app.after_request(self._note)
+        """Count each call of the app, but those that `note` is told of."""
+        app.after_request(self._note_response)
 
-    def _note(self, response: Response) -> Response:
-        operation = request.endpoint or "unknown"
-        call = operation, response.status_code
+    def note(self, operation: str | None, status: int, error: Exception | None, began: float | None) -> None:
+        """Count a call: its operationId, how it was answered, what it was refused for, and when it began."""
+        operation = operation or "unknown"
+        call = operation, status
         counter = self._of_call.get(call)
         if counter is None:
-            counter = self._of_call[call] = self._calls.labels(operation, str(response.status_code))
+            counter = self._of_call[call] = self._calls.labels(operation, str(status))
         counter.inc()
-        began = g.get("began")
         if began is not None:
             histogram = self._of_operation.get(operation)
             if histogram is None:
                 histogram = self._of_operation[operation] = self._seconds.labels(operation)
             histogram.observe(time.perf_counter() - began)
-        error = g.get("error")
-        if error is not None:
-            if isinstance(error, errors.RateLimited):
-                self._refused.inc()
-            elif isinstance(error, errors.StoreUnavailable):
-                limits = isinstance(error, errors.CountingUnavailable)
-                self._unavailable.labels("limits" if limits else "store").inc()
+        if isinstance(error, errors.RateLimited):
+            self._refused.inc()
+        elif isinstance(error, errors.StoreUnavailable):
+            limits = isinstance(error, errors.CountingUnavailable)
+            self._unavailable.labels("limits" if limits else "store").inc()
+
+    def _note_response(self, response: Response) -> Response:
+        if NOTED not in request.environ:
+            self.note(request.endpoint, response.status_code, g.get("error"), None)
         return response
 
     def note_sessions(self, number: int) -> None:

@@ -1,0 +1,183 @@
+"""The gate before /v1: what every call passes on its way in and out, whatever it asks and whatever becomes of it.
+
+In: key, address, rate limit, faults. Out: the fields that tell the rate limit, the fault's mark, the journal's line. In
+between, an answer that is kept is given again; where none is, Flask is asked, behind which each operation checks scope
+and parameters. It is a WSGI app around Flask's, since most of what a small call costs is Flask's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Final
+
+from upsim.api import admission, injected, record
+from upsim.api.kept import Asked, Kept, KeptAnswers
+from upsim.api.limits import Limits
+from upsim.api.passage import Passage
+from upsim.config import Config
+from upsim.errors import AddressRefused, CapReached, InvalidKey, UpsimError
+from upsim.model import Scope
+from upsim.rules.worlds import cap_of, is_over
+from upsim.spec import API
+from upsim.web import errors
+from upsim.web.access import ACCOUNT
+from upsim.web.answer import Answer
+from upsim.world import Universe
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+PREFIX: Final = "/v1"
+
+CALLER_ADDRESS: Final = "HTTP_X_UPSIM_CALLER_ADDRESS"
+"""Where a call says it comes from, believed only in a world that was told to."""
+
+Observer = Callable[[str | None, int, Exception | None, float], None]
+"""Is told a call's operationId, the status of its answer, what it was refused for, and when it began."""
+
+
+class Gate:
+    """A WSGI app that lets calls under /v1 through to another, and all other calls as they are."""
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        universe: Universe,
+        config: Config,
+        limits: Limits,
+        operation_of: Callable[[str, str], str | None],
+        observers: Iterable[Observer] = (),
+    ) -> None:
+        """Stand before the app.
+
+        Args:
+            operation_of: from a method and a path to the operationId.
+            observers: told of each call when it leaves.
+        """
+        self._app = app
+        self._universe = universe
+        self._config = config
+        self._limits = limits
+        self._operation_of = operation_of
+        self._observers = tuple(observers)
+        self._kept = KeptAnswers()
+        self._untold = record.Untold()
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one call."""
+        path: str = environ["PATH_INFO"]
+        if not path.startswith(PREFIX) or path[len(PREFIX) : len(PREFIX) + 1] not in ("", "/"):
+            return self._app(environ, start_response)
+        call = Passage.of(environ)
+        try:
+            answer = self._pass(call)
+        except UpsimError as refusal:
+            answer = _refused(call, refusal)
+        except Exception as error:
+            answer = _crashed(call, error)
+        return self._leave(call, answer).send(start_response, head=call.method == "HEAD")
+
+    def _pass(self, call: Passage) -> Answer:
+        self._admit(call)
+        return injected.before(call) or self._again(call) or self._anew(call)
+
+    def _admit(self, call: Passage) -> None:
+        """Check key, address and rate limit, in this order.
+
+        Raises:
+            MissingKey, InvalidKey, AddressRefused, RateLimited: it may not pass.
+            CapReached: its world has used up its calls.
+        """
+        universe, environ = self._universe, call.environ
+        caller = admission.find_caller(universe.store, admission.key_of(environ))
+        if is_over(caller.world, universe.wall.now()):
+            raise InvalidKey
+        call.world, call.known = universe.world(caller.world), caller  # from here on its journal tells of the call
+        now = call.now = call.world.now()  # one instant for key, window, fields and journal
+        admission.check_open(caller, now)
+        refusal = self._refused_address(call)
+        environ[ACCOUNT] = caller.account.name
+        call.standing = self._limits.count(caller, now)
+        if caller.key.exhausted:
+            call.standing.check(now)
+        # Only now, so that the call is counted and told about as any other; it is never refused for its number.
+        if refusal is not None:
+            raise refusal
+        if self._config.rate_limit:
+            call.standing.check(now)
+        cap = cap_of(caller.world, "calls")
+        if cap is not None and universe.store.next_number(caller.world.id, "calls") >= cap:
+            raise CapReached("calls", cap)
+
+    def _refused_address(self, call: Passage) -> AddressRefused | None:
+        caller, environ = call.caller, call.environ
+        if not caller.key.networks:
+            return None
+        if caller.world.options.get("caller_address") and CALLER_ADDRESS in environ:
+            address = environ[CALLER_ADDRESS]
+        else:
+            address = admission.client_address(
+                environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", ""), self._config.trusted_proxy
+            )
+        try:
+            admission.check_address(caller, address)
+        except AddressRefused as refusal:
+            return refusal
+        return None
+
+    def _again(self, call: Passage) -> Answer | None:
+        """The answer of an earlier call, where it holds for this one."""
+        asked = _asked(call)
+        kept = self._kept.find(asked, call.now) if asked else None
+        if kept is None or kept.scope not in call.caller.key.scopes:
+            return None
+        call.operation = kept.operation
+        return Answer("200 OK", [("Content-Type", "application/json")], kept.body, len(kept.body))
+
+    def _anew(self, call: Passage) -> Answer:
+        answer = Answer.from_app(self._app, call.environ)
+        asked = _asked(call)
+        if asked and call.operation and answer.status == "200 OK":
+            since = call.landed.now()  # later than all the rule has looked at
+            if since < call.until:
+                kept = Kept(call.operation, _SCOPES[call.operation], answer.body, since, call.until)
+                self._kept.keep(asked, kept)
+        return answer
+
+    def _leave(self, call: Passage, answer: Answer) -> Answer:
+        """What the fault leaves of the answer, with the rate limit's fields, journaled and observed."""
+        try:
+            answer = injected.after(call, answer)
+            if call.standing is not None:
+                answer.fields += call.standing.fields
+            if not call.entered:
+                call.sent = record.read_body(call)
+            record.write(self._universe, call, answer.code, self._untold)
+            if self._observers and call.operation is None and not call.entered:
+                call.operation = self._operation_of(call.method, call.path)
+            for observe in self._observers:
+                observe(call.operation, answer.code, call.error, call.began)
+        except Exception as error:
+            return _crashed(call, error)
+        return answer
+
+
+_SCOPES: Final = {operation.id: Scope(operation.scope) for operation in API.operations}
+
+
+def _asked(call: Passage) -> Asked | None:
+    """What an answer to the call is kept under; None where it is not to be kept, nor one to be given."""
+    version = call.caller.version
+    if version is None or call.method != "GET" or call.has_body:
+        return None
+    return version, call.caller.account.id, call.environ["PATH_INFO"], call.query
+
+
+def _refused(call: Passage, refusal: UpsimError) -> Answer:
+    call.error = refusal
+    return Answer.of(errors.response_to(refusal))
+
+
+def _crashed(call: Passage, error: Exception) -> Answer:
+    call.error = error
+    return Answer.of(errors.crash(call.method, call.path, error))
