@@ -11,9 +11,9 @@ from functools import cache, cached_property
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from upsim.clock import Clock, Instant
+from upsim.clock import Clock, ClockState, Instant
 from upsim.config import Config
-from upsim.errors import ConfigError
+from upsim.errors import ConfigError, StoreUnavailable
 from upsim.model import PoolTarget, PoolTest, WorldId
 from upsim.rules.behaviours import take_behaviour
 from upsim.store.base import Store
@@ -142,18 +142,25 @@ class _Meets:
     port: int = 0
 
     def __call__(self, number: int) -> str:
-        return take_behaviour(self.store, self.world_id, self.address, self.port)[0] or "healthy"
+        try:
+            return take_behaviour(self.store, self.world_id, self.address, self.port)[0] or "healthy"
+        except StoreUnavailable:  # nobody knows what was put on it
+            return "healthy"
 
 
 @dataclass
 class _WorldClock:
-    """A world's clock, for what outlives a request."""
+    """A world's clock, for what outlives a request. While the store does not answer, it goes on as it was last read."""
 
     store: Store
     wall: Clock
     world_id: WorldId
+    _last: ClockState = field(default_factory=ClockState.real)
 
     def now(self) -> Instant:
-        record = self.store.get_world(self.world_id)
-        wall = self.wall.now()
-        return record.clock.at(wall) if record else wall
+        try:
+            record = self.store.get_world(self.world_id)
+        except StoreUnavailable:
+            return self._last.at(self.wall.now())
+        self._last = record.clock if record else ClockState.real()
+        return self._last.at(self.wall.now())

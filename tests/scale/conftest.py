@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,6 +14,9 @@ from tests.conftest import UrlFor
 from tests.scale.cable import Cable, Upstream
 from tests.scale.redis_server import redis_server
 from tests.scale.replica_set import replica_set
+
+LOSS_S = float(os.environ.get("UPSIM_TEST_LOSS_SECONDS", "0.5"))
+"""How long what a server depends on is lost under load. From 5 s on, the timeouts are those of every installation."""
 
 CableTo = Callable[[Upstream], Cable]
 
@@ -58,7 +62,9 @@ def mongodb_by_cable(url_for: UrlFor, cable_to: CableTo) -> tuple[str, Cable]:
     return parts._replace(netloc=netloc, query=query).geturl(), cable
 
 
-_IMPATIENT = ("serverSelectionTimeoutMS=300", "socketTimeoutMS=500", "connectTimeoutMS=300")
+_IMPATIENT: Sequence[str] = (
+    () if LOSS_S >= 5 else ("serverSelectionTimeoutMS=300", "socketTimeoutMS=500", "connectTimeoutMS=300")
+)
 """As a URL may say it: tests do not wait as long as users may have to."""
 
 
@@ -74,4 +80,5 @@ def mongodb_limits_by_cable(replica_set_port: int, cable_to: CableTo) -> tuple[s
 def redis_by_cable(redis_door: Path, cable_to: CableTo) -> tuple[str, Cable]:
     """The URL of a Redis that is reached by a cable, and the cable."""
     cable = cable_to(redis_door)
-    return f"redis://127.0.0.1:{cable.port}?socket_timeout=0.3&socket_connect_timeout=0.3", cable
+    impatient = "" if LOSS_S >= 5 else "?socket_timeout=0.3&socket_connect_timeout=0.3"
+    return f"redis://127.0.0.1:{cable.port}{impatient}", cable

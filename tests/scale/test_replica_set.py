@@ -10,7 +10,8 @@ import pytest
 from pymongo import MongoClient
 
 from tests.control.harness import Sandbox, opened
-from tests.scale.test_loss import KEY, POOL, is_refusal
+from tests.scale.load import POOL
+from tests.scale.test_loss import KEY, is_refusal
 
 DATABASE = "upsim_replica"
 

@@ -4,55 +4,18 @@ from __future__ import annotations
 
 import http.client
 import signal
-import threading
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.conftest import UrlFor
 from tests.doors import DOORS
+from tests.scale.load import Load
 from tests.scale.test_round_robin import cluster
 from tests.serving import KEY, Serving, serving
-
-POOL = {"name": "kept", "algorithm": "sha256", "host": "new.pool.test", "port": 3333, "username": "me"}
-
-
-class Load:
-    """Callers that never pause, each on a connection that it keeps as long as it may."""
-
-    def __init__(self, url: str, callers: int = 4) -> None:
-        self._url = url
-        self._stop = threading.Event()
-        self.statuses = Counter[int | str]()
-        self.created: list[str] = []
-        self._callers = [threading.Thread(target=self._call, args=(number,)) for number in range(callers)]
-
-    def __enter__(self) -> Load:
-        for caller in self._callers:
-            caller.start()
-        return self
-
-    def __exit__(self, *problem: object) -> None:
-        self._stop.set()
-        for caller in self._callers:
-            caller.join()
-
-    def _call(self, number: int) -> None:
-        with httpx.Client(base_url=self._url, headers={"X-API-Key": KEY}, timeout=60) as api:
-            while not self._stop.is_set():
-                try:
-                    answer = api.post("/v1/pools", json=POOL) if number == 0 else api.get("/v1/workers?limit=5")
-                except httpx.HTTPError as error:
-                    self.statuses[repr(error)] += 1
-                    continue
-                self.statuses[answer.status_code] += 1
-                if answer.status_code == 201:
-                    self.created.append(answer.json()["_id"])
 
 
 @pytest.mark.parametrize("door", DOORS)
