@@ -13,9 +13,40 @@ import pytest
 
 from tests.conftest import UrlFor
 from tests.doors import DOORS
+from tests.scale.haproxy import haproxy
 from tests.scale.load import Load
 from tests.scale.test_round_robin import cluster
 from tests.serving import KEY, Serving, serving
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_behind_the_haproxy_that_comes_with_it_a_restart_fails_no_request(
+    door: str, url_for: UrlFor, tmp_path: Path
+) -> None:
+    options = ("--store", url_for("sqlite"), "--rate-limit", "off", "--drain", "3", "--server", door)
+    with ExitStack() as stack:
+        servers = [stack.enter_context(serving(home(tmp_path, f"first-{number}"), *options)) for number in range(2)]
+        front = stack.enter_context(haproxy([server.port for server in servers]))
+        for server in servers:
+            front.wait_for(server.port, ready=True)
+        load = stack.enter_context(Load(front.url))
+        load.wait_for(201, 1)
+        for server in servers:
+            server.process.send_signal(signal.SIGTERM)
+            front.wait_for(server.port, ready=False)
+            assert server.process.wait(60) == 0
+            again = home(tmp_path, f"again-{server.port}")
+            stack.enter_context(serving(again, *options, "--port", str(server.port)))
+            front.wait_for(server.port, ready=True)
+            load.wait_for(201, load.statuses[201] + 2)
+        load.stop()
+        assert set(load.statuses) == {200, 201}, load.statuses
+
+
+def home(folder: Path, name: str) -> Path:
+    """A new folder for a process."""
+    (folder / name).mkdir()
+    return folder / name
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -27,9 +58,8 @@ def test_processes_are_restarted_one_by_one_and_no_request_fails(door: str, url_
             server.process.send_signal(signal.SIGTERM)
             one.front.wait_for(server.port, ready=False)
             assert server.process.wait(60) == 0
-            home = tmp_path / f"again-{number}"
-            home.mkdir()
-            again.enter_context(serving(home, *options, "--port", str(server.port)))
+            folder = home(tmp_path, f"again-{number}")
+            again.enter_context(serving(folder, *options, "--port", str(server.port)))
             one.front.wait_for(server.port, ready=True)
             assert sum(load.statuses.values()) > before, "the other went on"
     assert set(load.statuses) == {200, 201}, load.statuses
