@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from http.client import HTTPConnection, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -191,6 +192,20 @@ def test_a_simulator_that_is_gone_is_said(make_proxy: MakeProxy, context: ssl.SS
             pytest.raises(OSError, match=f"502 127.0.0.1:{port} cannot"),
         ):
             connection.connect()
+
+
+@pytest.mark.parametrize("tls", [True, False])
+def test_a_simulator_that_hangs_up_is_noticed(make_proxy: MakeProxy, context: ssl.SSLContext, tls: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        proxy = make_proxy(url=f"http://127.0.0.1:{server.getsockname()[1]}")
+        with closing(tunnelled(proxy, context) if tls else plain(proxy)) as connection:
+            if not tls:
+                connection.set_tunnel(SERVICE, 80)
+            answering = threading.Thread(target=lambda: server.accept()[0].close())
+            answering.start()
+            with pytest.raises((HTTPException, OSError)):
+                ask(connection, "GET", "/v1/overview")
+            answering.join()
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1", "http://", "http://127.0.0.1:8080/under"])

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
@@ -107,25 +107,34 @@ def test_signals_reach_the_command_and_it_decides(tmp_path: Path, temporary: Pat
     assert [*temporary.iterdir()] == []
 
 
+AT_A_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+)
+
+
 def test_ctrl_c_at_a_terminal_reaches_the_command_once(temporary: Path) -> None:
+    """Which is in the foreground with upsim, so the terminal itself has told it."""
     script = "trap 'n=x$n' INT; echo ready; read line; echo $n; read line; exit 4"
-    child, terminal = pty.fork()
-    if child == 0:
-        try:
-            command = [*UPSIM, "run", "--quiet", "--fixture", "empty", "--", "sh", "-c", script]
-            os.execve(command[0], command, environment(TMPDIR=str(temporary)))  # noqa: S606 - no shell is meant
-        finally:
-            os._exit(99)
+    ours, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [*PYTHON, AT_A_TERMINAL, *UPSIM, "run", "--quiet", "--fixture", "empty", "--", "sh", "-c", script],
+        env=environment(TMPDIR=str(temporary)),
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+    )
+    os.close(terminal)
     said = b""
     while b"ready" not in said:
-        said += os.read(terminal, 1_000)
-    os.write(terminal, b"\x03")
-    os.write(terminal, b"one\n")
+        said += os.read(ours, 1_000)
+    os.write(ours, b"\x03")
+    os.write(ours, b"one\n")
     while b"x" not in said:
-        said += os.read(terminal, 1_000)
-    os.write(terminal, b"two\n")
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 4
-    os.close(terminal)
+        said += os.read(ours, 1_000)
+    os.write(ours, b"two\n")
+    assert process.wait(timeout=60) == 4
+    os.close(ours)
     assert b"xx" not in said
 
 
@@ -313,5 +322,8 @@ def test_no_certificate_process_or_port_survives(temporary: Path, number: int | 
 
 def processes_of(folder: Path) -> list[str]:
     """The command lines in which a folder is named."""
-    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    return [line for line in listed.splitlines() if str(folder) in line and "ps -eo" not in line]
+    lines = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it ended meanwhile
+            lines.append(file.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return [line for line in lines if str(folder) in line]

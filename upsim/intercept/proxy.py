@@ -95,25 +95,30 @@ class Proxy:
 
     def close(self) -> None:
         """Close the port and every connection."""
-        self._thread.ask(self._relay.abort_all)
         self._thread.stop()
         self._listener.close()
 
     async def _serve(self) -> None:
-        while True:
-            # Not by the loop's sock_accept: cancelled at the wrong moment, it loses a socket.
-            await readable(self._listener)
-            try:
-                client, _ = self._listener.accept()
-            except BlockingIOError:
-                continue
-            except OSError as problem:  # no descriptors are left, or the client is gone
-                _LOG.debug("a connection could not be accepted: %s", problem)
-                await asyncio.sleep(0.05)
-                continue
-            client.setblocking(False)
-            send_at_once(client)
-            self._thread.start(self._handle(client))
+        try:
+            while True:
+                # Not by the loop's sock_accept: cancelled at the wrong moment, it loses a socket.
+                await readable(self._listener)
+                await self._accept()
+        finally:
+            self._relay.abort_all()
+
+    async def _accept(self) -> None:
+        try:
+            client, _ = self._listener.accept()
+        except BlockingIOError:
+            return
+        except OSError as problem:  # no descriptors are left, or the client is gone
+            _LOG.debug("a connection could not be accepted: %s", problem)
+            await asyncio.sleep(0.05)
+            return
+        client.setblocking(False)
+        send_at_once(client)
+        self._thread.start(self._handle(client))
 
     async def _handle(self, client: socket.socket) -> None:
         with _Held(client) as held:

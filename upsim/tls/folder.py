@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -21,17 +22,9 @@ class PrivateFolder:
     def __init__(self) -> None:
         self.path = Path(tempfile.mkdtemp(prefix="upsim-"))
         self._guard: subprocess.Popen[bytes] | None = None
-        if os.name == "posix":
-            # In a session of its own: what interrupts us from the terminal shall not end it before its work is done.
-            self._guard = subprocess.Popen(  # noqa: S603 - a fixed script, and a path that we made
-                ["/bin/sh", "-c", _GUARD, "upsim-guard", str(self.path)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-                cwd="/",
-                env={"PATH": os.defpath},
-            )
+        # No shell, no guard: what is killed then leaves the folder behind.
+        with contextlib.suppress(OSError):
+            self._guard = _guard_of(self.path) if os.name == "posix" else None
 
     def write(self, name: str, content: bytes) -> Path:
         """Put a file there, and say where it is."""
@@ -45,3 +38,16 @@ class PrivateFolder:
         if self._guard is not None:
             self._guard.communicate()
             self._guard = None
+
+
+def _guard_of(path: Path) -> subprocess.Popen[bytes]:
+    # In a session of its own: what interrupts us from the terminal shall not end it before its work is done.
+    return subprocess.Popen(  # noqa: S603 - a fixed script, and a path that we made
+        ["/bin/sh", "-c", _GUARD, "upsim-guard", str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        cwd="/",
+        env={"PATH": os.defpath},
+    )

@@ -68,6 +68,9 @@ class Relay:
         except BaseException:
             far.abort()
             raise
+        if far.is_gone:  # while TLS began; nobody would tell the client
+            near.close()
+            return
         far.write(first)
         far.listen()
         near.listen()
@@ -101,6 +104,11 @@ class _End(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._transport.pause_reading()  # until there is somebody to hand it to
         self._ends.add(self)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether its connection was lost, or never made."""
+        return self._transport is None
 
     def listen(self) -> None:
         """Read, from now on or again."""
