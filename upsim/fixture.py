@@ -22,9 +22,10 @@ from upsim.clock import MINUTE, Instant, iso, parse_iso
 from upsim.errors import ConfigError
 from upsim.fleet import FULL, HARDWARE, Event, EventKind, cell_at, cell_now, device
 from upsim.ids import NUMBER, digest_of, hint_of, numbered, object_id
-from upsim.model import Account, ApiKey, Health, HealthStatus, ObjectId, Pool, Profile, Scope, Tier, Worker
+from upsim.model import Account, ApiKey, Course, Health, HealthStatus, ObjectId, Pool, Profile, Scope, Tier, Worker
 from upsim.records import dataclass
 from upsim.store.base import Content
+from upsim.store.courses import begun, course_after
 
 LATEST: Final = Instant((2**32 - 1) * 1000)
 """The last time a fixture may name: ids begin with their time, as seconds in 32 bits."""
@@ -129,6 +130,7 @@ class _Reader:
         self._opened = _instant(document["opened"], ["opened"])
         self._secrets: list[str] = []
         self._workers_of: dict[str, set[str]] = {}
+        self._tests: dict[ObjectId, list[tuple[Instant, HealthStatus]]] = {}
 
     def fixture(self) -> Fixture:
         accounts: list[Account] = []
@@ -151,7 +153,8 @@ class _Reader:
                 (account, own_profiles, row, [*path, "workers", i]) for i, row in enumerate(entry.get("workers", ()))
             ]
         workers = tuple(worker for group in rows for worker in self._workers(*group))
-        content = Content(tuple(accounts), tuple(keys), tuple(pools), tuple(profiles), workers)
+        courses = tuple(map(self._course, profiles))
+        content = Content(tuple(accounts), tuple(keys), tuple(pools), tuple(profiles), workers, courses=courses)
         clock = _instant(self._document["clock"], ["clock"]) if "clock" in self._document else None
         return Fixture(
             self._name, self._document["description"], self._digest, content, tuple(self._secrets), clock
@@ -197,12 +200,13 @@ class _Reader:
                     [*path, "pools", number, "algorithm"],
                     f"{algorithm!r} is no algorithm; there are {', '.join(ALGORITHMS)}.",
                 )
-            status = HealthStatus(pool.get("health", "unknown"))
-            health = {
-                HealthStatus.UNKNOWN: Health(),
-                HealthStatus.HEALTHY: Health(status, at, None, 0, 20),
-                HealthStatus.UNHEALTHY: Health(status, at, "connectivity: connection refused", 1, None),
-            }[status]
+            tests = [(at, HealthStatus(pool.get("health", "unknown")))]
+            for i, event in enumerate(pool.get("events", ())):
+                here = [*path, "pools", number, "events", i, "at"]
+                since = _instant(event["at"], here)
+                if since <= tests[-1][0]:
+                    raise _Mistake(here, f"{event['at']!r} is not after what came before it, {iso(tests[-1][0])}.")
+                tests.append((since, HealthStatus(event["health"])))
             pools[name] = Pool(
                 id=self._id("pool", account.name, name, at=at),
                 account_id=account.id,
@@ -213,11 +217,22 @@ class _Reader:
                 tls=pool.get("tls", False),
                 username=pool["username"],
                 password=pool.get("password", "x"),
-                health=health,
+                health=_health(tests[-1][1], tests[-1][0]),
                 created_at=at,
                 updated_at=at,
             )
+            self._tests[pools[name].id] = tests
         return pools
+
+    def _course(self, profile: Profile) -> Course:
+        """Which of its pools a profile mined on, as their health went."""
+        tests = self._tests
+        statuses = {pool_id: tests[pool_id][0][1] for pool_id in profile.pool_ids}
+        course = begun(profile, statuses)
+        for at, pool_id, status in sorted((at, one, status) for one in statuses for at, status in tests[one][1:]):
+            statuses[pool_id] = status
+            course = course_after(course, profile.pool_ids, statuses, max(at, profile.created_at))
+        return course
 
     def _profiles(
         self, account: Account, entry: Mapping[str, Any], pools: Mapping[str, Pool], path: list[str | int]
@@ -314,6 +329,15 @@ class _Reader:
         if (kind is EventKind.SCALE) != ("per_mille" in entry):
             raise _Mistake(path, "per_mille belongs to scale, and to nothing else.")
         return Event(_instant(entry["at"], [*path, "at"]), kind, entry.get("per_mille", FULL))
+
+
+def _health(status: HealthStatus, at: Instant) -> Health:
+    """What a pool's health shows after a test at an instant."""
+    if status is HealthStatus.UNKNOWN:
+        return Health()
+    if status is HealthStatus.HEALTHY:
+        return Health(status, at, None, 0, 20)
+    return Health(status, at, "connectivity: connection refused", 1, None)
 
 
 def _instant(text: str, path: list[str | int]) -> Instant:

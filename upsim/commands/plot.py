@@ -5,7 +5,10 @@ matplotlib is an extra, imported when a picture is drawn.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from itertools import pairwise
@@ -16,11 +19,16 @@ import click
 
 from upsim import fixture
 from upsim.algorithms import ALGORITHMS
-from upsim.clock import DAY, HOUR, SECOND, Instant, SystemClock, iso, parse_iso
+from upsim.clock import DAY, HOUR, SECOND, ClockState, Instant, SystemClock, iso, parse_iso
 from upsim.errors import ConfigError
-from upsim.fleet import RANGES, FleetSums, Point, Tally, series
-from upsim.model import Worker
-from upsim.rules.fleets import device_of, history_of
+from upsim.fixture import Fixture
+from upsim.fleet import RANGES, Point
+from upsim.model import PoolTarget, PoolTest, WorldId, WorldRecord
+from upsim.rules.fleets import summands
+from upsim.rules.series import fleet_series, worker_series
+from upsim.store.base import Store
+from upsim.store.factory import open_store
+from upsim.world import World
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,13 +68,14 @@ def plot(
         raise click.ClickException(str(error)) from error
     except ValueError as error:
         raise click.BadParameter(f"{at!r} is no time; give one like 2025-06-30T12:00:00Z", param_hint="--at") from error
-    workers = _of_one_algorithm(tuple(found.content.workers), algorithm)
-    panels = [(f"{chosen}", _range(seed, _sums(workers), now, chosen)) for chosen in ranges or _default(days)]
-    if days is not None:
-        panels.append((f"{days} days", _long(seed, _sums(workers), now, days)))
-    singles = [(wish, _range(seed, _sums([_named(workers, wish)]), now, "24h")) for wish in names]
-    title = f"{name}: {len(workers)} workers, {workers[0].algorithm}, seed {seed}, until {iso(now)[:16]}Z"
-    _draw(out, title, ALGORITHMS[workers[0].algorithm].unit, panels, singles)
+    with _drawing(found, seed) as farm:
+        mined = farm.choose(algorithm)
+        panels = [(chosen, farm.fleet(mined, chosen, now)) for chosen in ranges or _default(days)]
+        if days is not None:
+            panels.append((f"{days} days", _long(farm, mined, now, days)))
+        singles = [(wish, farm.worker(mined, wish, "24h", now)) for wish in names]
+    title = f"{name}: {farm.counts[mined]} workers, {mined}, seed {seed}, until {iso(now)[:16]}Z"
+    _draw(out, title, ALGORITHMS[mined].unit, panels, singles)
     click.echo(f"{out}")
 
 
@@ -74,37 +83,65 @@ def _default(days: int | None) -> tuple[str, ...]:
     return ("24h", "30d") if days is None else ()
 
 
-def _of_one_algorithm(workers: Sequence[Worker], algorithm: str | None) -> list[Worker]:
-    if not workers:
-        raise click.ClickException("this fixture has no workers to draw")
-    counts = {mined: sum(worker.algorithm == mined for worker in workers) for mined in ALGORITHMS}
-    chosen = algorithm or max(counts, key=lambda mined: counts[mined])
-    if not counts.get(chosen):
-        mined = ", ".join(known for known, count in counts.items() if count)
-        raise click.BadParameter(f"no worker mines {chosen}; they mine {mined}", param_hint="--algorithm")
-    return [worker for worker in workers if worker.algorithm == chosen]
+class _Farm:
+    """A fixture's workers as the API would tell of them, at any time."""
+
+    def __init__(self, found: Fixture, store: Store, seed: int) -> None:
+        self._found = found
+        self._store = store
+        self._record = WorldRecord(WorldId("plot"), found.name, seed, ClockState.real(), Instant(0))
+        store.create_world(self._record, found.content)
+        self.counts = Counter(worker.algorithm for worker in found.content.workers)
+
+    def choose(self, wish: str | None) -> str:
+        """The algorithm that was wished, or that of most workers."""
+        if not self.counts:
+            raise click.ClickException("this fixture has no workers to draw")
+        if wish is not None and not self.counts[wish]:
+            raise click.BadParameter(
+                f"no worker mines {wish}; they mine {', '.join(filter(self.counts.get, ALGORITHMS))}",
+                param_hint="--algorithm",
+            )
+        return wish or max(ALGORITHMS, key=lambda mined: self.counts[mined])
+
+    def fleet(self, mined: str, time_range: str, now: Instant) -> Sequence[Point]:
+        """The hashrate of all accounts' workers of an algorithm over the range before an instant."""
+        world = self._at(now)
+        each = [fleet_series(world, account, time_range, mined).points for account in self._found.content.accounts]
+        columns = zip(*filter(None, each), strict=True)
+        return [Point(column[0].timestamp, sum(point.hashrate for point in column)) for column in columns]
+
+    def worker(self, mined: str, name: str, time_range: str, now: Instant) -> Sequence[Point]:
+        """The hashrate of the worker of that name over the range before an instant."""
+        for worker in self._found.content.workers:
+            if (worker.name, worker.algorithm) == (name, mined):
+                account = next(one for one in self._found.content.accounts if one.id == worker.account_id)
+                return worker_series(self._at(now), account, worker.id, time_range, None).points
+        raise click.BadParameter(f"there is no worker {name!r} of this algorithm", param_hint="--worker")
+
+    def _at(self, now: Instant) -> World:
+        return World(replace(self._record, clock=ClockState(Instant(0), now, 0)), self._store, _untested, SystemClock())
 
 
-def _named(workers: Iterable[Worker], name: str) -> Worker:
-    for worker in workers:
-        if worker.name == name:
-            return worker
-    raise click.BadParameter(f"there is no worker {name!r} of this algorithm", param_hint="--worker")
+@contextmanager
+def _drawing(found: Fixture, seed: int) -> Iterator[_Farm]:
+    store = open_store("memory:", summands)
+    try:
+        yield _Farm(found, store, seed)
+    finally:
+        store.close()
 
 
-def _sums(workers: Sequence[Worker]) -> FleetSums:
-    return Tally.of(workers[0].algorithm, ((device_of(worker), history_of(worker)) for worker in workers))
+def _untested(world: World, target: PoolTarget) -> PoolTest:
+    """Drawing tries no pool."""
+    raise AssertionError(f"{target.host} was not to be tried for {world.id}")
 
 
-def _range(seed: int, sums: FleetSums, now: Instant, name: str) -> Sequence[Point]:
-    return series(seed, name, sums, now).points
-
-
-def _long(seed: int, sums: FleetSums, now: Instant, days: int) -> Sequence[Point]:
+def _long(farm: _Farm, mined: str, now: Instant, days: int) -> Sequence[Point]:
     """Longer than any range the API has: points once shown never change, so that ranges fit each other seamlessly."""
     known: dict[int, Point] = {}
     for back in range(0, days, 30):
-        known |= {point.timestamp: point for point in series(seed, "30d", sums, Instant(now - back * DAY)).points}
+        known |= {point.timestamp: point for point in farm.fleet(mined, "30d", Instant(now - back * DAY))}
     first = (now - days * DAY - 4 * HOUR) // SECOND
     return [known[timestamp] for timestamp in sorted(known) if timestamp > first]
 
