@@ -28,6 +28,7 @@ from upsim.fleet.integrals import (
     fed_rows,
     flapping_lost,
     lost_span,
+    minus,
     own_lost_ms,
     plus,
     times,
@@ -224,9 +225,20 @@ class _State:
         for cell, value in known.cells.items():
             if any(value.parts):
                 (self.cells if cell < SCHEDULED else self.flapping)[cell] = value.parts
+        self._without: tuple[tuple[int, ...], dict[int, Vector]] | None = None
+
+    def without(self, cells: tuple[int, ...]) -> dict[int, Vector]:
+        """The feeds less some cells: remembered, since what is down in one block is mostly down in the next."""
+        if self._without is None or self._without[0] != cells:
+            rest = dict(self.feeds)
+            for cell in cells:
+                rest[feed_of(cell)] = minus(rest[feed_of(cell)], self.cells[cell])
+            self._without = cells, rest
+        return self._without[1]
 
     def apply(self, cell: int, delta: Vector) -> None:
         """Add a change."""
+        self._without = None
         _add(self.feeds, feed_of(cell), delta)
         if cell in self._losing:
             _add(self.cells, cell, delta)
@@ -254,15 +266,15 @@ def _mined_in_block(
     seed: int, state: _State, fed: Mapping[int, Vector], down: Sequence[CellSpan], start: int, end: int
 ) -> int:
     """What is mined between two instants that are a block's borders, times minutes."""
-    value = 0
-    for feed, parts in state.feeds.items():
-        value += dot(parts, fed[feed])
     block = start // MINUTE, end // MINUTE
+    # Down all the time, a cell loses all it is fed.
+    dark = tuple(span.cell for span in down if (span.start, span.end) == block and span.cell in state.cells)
+    value = 0
+    for feed, parts in state.without(dark).items():
+        value += dot(parts, fed[feed])
     for cell, *span in down:
-        if cell in state.cells:
-            # Down all the time, it loses all it is fed, which is at hand.
-            lost = fed[feed_of(cell)] if (*span,) == block else lost_span(seed, cell, *span)
-            value -= dot(state.cells[cell], lost)
+        if cell in state.cells and (*span,) != block:
+            value -= dot(state.cells[cell], lost_span(seed, cell, *span))
     for cell, parts in state.flapping.items():
         value -= dot(parts, flapping_lost(seed, cell, start // MINUTE, end // MINUTE))
     return value
