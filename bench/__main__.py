@@ -12,7 +12,7 @@ import importlib
 import sys
 from typing import Final
 
-SECTIONS: Final = ("start", "http", "stratum", "worlds", "dashboard", "keys")
+SECTIONS: Final = ("start", "http", "stratum", "worlds", "dashboard", "keys", "scale")
 """Modules of this package whose `main` measures one thing and prints it."""
 
 

@@ -121,13 +121,13 @@ def _fixture(folder: Path, workers: int) -> Path:
 
 
 @contextmanager
-def upsim(folder: Path, fixture: Path) -> Iterator[Started]:
+def upsim(folder: Path, fixture: Path, *more: str) -> Iterator[Started]:
     """Run upsim as a user would, with its limits switched off."""
     ready = folder / f"ready-{fixture.stem}.json"
     ready.unlink(missing_ok=True)
     options = ["--port", "0", "--fixture", str(fixture), "--rate-limit", "off", "--ready-file", str(ready)]
     began = time.perf_counter()
-    with _process([sys.executable, "-m", "upsim", "serve", *options]) as process:
+    with _process([sys.executable, "-m", "upsim", "serve", *options, *more]) as process:
         while not ready.exists():
             assert process.poll() is None, "upsim ended before it answered"
             time.sleep(0.001)

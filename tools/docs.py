@@ -18,6 +18,7 @@ from upsim.rules.magic import magic_values
 from upsim.spec import API, CONTROL
 from upsim.stratum.behaviours import BEHAVIOURS
 from upsim.stratum.tables import algorithms_markdown, behaviours_markdown
+from upsim.web.metrics import METRICS
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 
@@ -94,6 +95,15 @@ def hostile_trials() -> str:
     return _table(("what was tried", "what happened"), ((trial.title, trial.outcome) for trial in TRIALS))
 
 
+def metrics_table() -> str:
+    """Every metric: its name with its labels, what kind it is, what it says."""
+    rows = (
+        (f"`{one.name}{{{', '.join(one.labels)}}}`" if one.labels else f"`{one.name}`", one.kind, one.meaning)
+        for one in METRICS
+    )
+    return _table(("metric", "kind", "meaning"), rows)
+
+
 DOCUMENTS: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
     "README.md": {
         "stranger": stranger,
@@ -104,6 +114,7 @@ DOCUMENTS: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
         "algorithms": algorithms_markdown,
         "behaviours": behaviours_markdown,
     },
+    "docs/scaling.md": {"metrics": metrics_table},
     "docs/hardening.md": {"requests": hostile_requests, "trials": hostile_trials},
 }
 """The documents, and what makes each of their sections."""

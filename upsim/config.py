@@ -119,7 +119,7 @@ class Config:
         None,
         "URL",
         _text,
-        "Where requests are counted, if not in the store: a Flask-Limiter storage such as redis://HOST:6379.",
+        "Where requests are counted, if not in the store: a storage of the limits library such as redis://HOST:6379.",
     )
     pool_network: str = _setting(
         "simulated",

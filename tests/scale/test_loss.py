@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -145,6 +146,12 @@ def test_a_limits_storage_where_nobody_answers_is_refused_at_start_without_its_p
     with pytest.raises(ConfigError, match=r"limits-storage: nobody counts at redis://127\.0\.0\.1:1") as refused:
         opened(limits_storage="redis://:hidden@127.0.0.1:1").__enter__()
     assert "hidden" not in str(refused.value)
+
+
+def test_a_redis_whose_library_is_missing_is_refused_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "redis.backoff", None)
+    with pytest.raises(ConfigError, match=r"pip install 'upsim\[redis\]'"):
+        opened(limits_storage="redis://127.0.0.1:1").__enter__()
 
 
 def test_a_call_that_was_carried_out_is_answered_though_the_journal_cannot_be_written(

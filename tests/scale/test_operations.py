@@ -71,6 +71,7 @@ def test_who_cannot_count_is_not_ready(redis_by_cable: tuple[str, Cable]) -> Non
         assert sandbox.raw("GET", READY).status == 200
         cable.cut()
         assert "limits: their storage does not answer" in refusal(sandbox.raw("GET", READY))
+        assert [world.id for world in sandbox.client.worlds()] == ["default"], "the control plane goes on"
 
 
 def test_who_is_about_to_stop_is_not_ready_though_it_answers() -> None:

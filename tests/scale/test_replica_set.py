@@ -28,7 +28,7 @@ def primary(replica_set_port: int) -> Iterator[MongoClient[Any]]:
 @pytest.fixture
 def sandbox(primary: MongoClient[Any], replica_set_port: int) -> Iterator[Sandbox]:
     with opened(
-        f"mongodb://127.0.0.1:{replica_set_port}/{DATABASE}?replicaSet=upsim&serverSelectionTimeoutMS=1500"
+        f"mongodb://127.0.0.1:{replica_set_port}/{DATABASE}?replicaSet=upsim&serverSelectionTimeoutMS=1500&heartbeatFrequencyMS=500"
     ) as one:
         yield one
 

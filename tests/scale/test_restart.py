@@ -67,6 +67,20 @@ def test_processes_are_restarted_one_by_one_and_no_request_fails(door: str, url_
         assert {last.ask("GET", f"/v1/pools/{one}")[0] for one in load.created} == {200}
 
 
+def test_a_process_that_is_killed_takes_with_it_only_what_was_under_way(url_for: UrlFor, tmp_path: Path) -> None:
+    options = ("--store", url_for("sqlite"), "--rate-limit", "off")
+    with cluster(tmp_path, *options, count=2) as one, Load(one.front.url) as load:
+        load.wait_for(201, 3)
+        one.servers[0].process.kill()
+        one.front.wait_for(one.servers[0].port, ready=False)
+        load.wait_for(201, load.statuses[201] + 3)
+        load.stop()
+        broken = sum(count for status, count in load.statuses.items() if isinstance(status, str))
+        assert broken <= 4, "one call of each caller at most"
+        assert {status for status in load.statuses if isinstance(status, int)} == {200, 201}
+        assert {one.servers[1].ask("GET", f"/v1/pools/{pool}")[0] for pool in load.created} == {200}
+
+
 @pytest.mark.parametrize("door", DOORS)
 def test_a_request_under_way_is_answered_before_a_process_stops(door: str, tmp_path: Path) -> None:
     with serving(tmp_path, "--server", door) as server:

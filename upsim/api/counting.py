@@ -31,6 +31,10 @@ class Outside:
         try:
             self._storage: Any = storage_from_string(url, **_options(url))
             self._lost: Any = self._storage.base_exceptions
+        except ImportError as error:
+            raise ConfigError(
+                f"limits-storage: the library for {shown} is not installed ({error}). Try: pip install 'upsim[redis]'."
+            ) from error
         except Exception as error:
             # What a driver says of a URL may repeat the password in it.
             reason = str(error).replace(url, shown)

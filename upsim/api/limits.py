@@ -1,6 +1,6 @@
 """The rate limit: per user, all keys together, in fixed windows of the world's own clock.
 
-A window's count is kept in the store, or outside in one of Flask-Limiter's storages. Those go by the wall clock, which
+A window's count is kept in the store, or outside in a storage of the limits library. Those go by the wall clock, which
 here is the wrong one: so the window's number, by the world's clock, is part of what is counted by.
 """
 

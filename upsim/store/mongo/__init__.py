@@ -18,7 +18,7 @@ several, by the order in which it does:
 * `hits`, `numbers`, `journal` with `journal_ends`: counters, changed by one operation, and what they number.
 
 Writes are acknowledged by a majority, from the journal, unless the URL says otherwise; those of hits and of upsim's own
-journal by one server. Reads go to the primary.
+journal by one server. Reads go to the primary, at read concern "local". docs/scaling.md says what of it was verified.
 
 What one server without transactions cannot do here, plainly:
 
