@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -15,10 +16,10 @@ from tests.doors import DOORS
 from tests.hostile.cases import KEY, get
 from tests.hostile.test_cases import told
 from tests.hostile.trials import tried
-from tests.serving import Serving, serving
+from tests.serving import UPSIM, Serving, serving
 from upsim.config import configure
+from upsim.descriptors import connections
 from upsim.doors import channel
-from upsim.doors.room import most_connections
 from upsim.serve import Server
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what a process holds is read from /proc")
@@ -73,7 +74,7 @@ def held(server: Serving) -> tuple[int, int]:
 
 @tried("1,000 connections that were used once and are kept open", "others are served; each costs less than 64 KB")
 def test_a_thousand_idle_connections_keep_nobody_out(server: Serving) -> None:
-    if most_connections(1000) < 1000:
+    if connections(1000) < 1000:
         pytest.skip("this machine gives a process too few descriptors to try it")
     assert_served(server.port)
     before = held(server)
@@ -90,7 +91,7 @@ def test_a_thousand_idle_connections_keep_nobody_out(server: Serving) -> None:
     "others are served; waitress closes those that have waited longest, granian after a minute",
 )
 def test_heads_that_never_end_keep_nobody_out(server: Serving) -> None:
-    if most_connections(2400) < 2400:
+    if connections(2400) < 2400:
         pytest.skip("this machine gives a process too few descriptors to try it")
     with ExitStack() as stack:
         for _ in range(2300):
@@ -210,3 +211,20 @@ def test_only_who_may_load_a_world_has_room_for_it(tmp_path: Path) -> None:
         ):
             answer = told(served.port, head + token + b"Content-Length: %d\r\n\r\n" % len(body) + body)
             assert answer.split(b" ", 2)[1] == status
+
+
+@tried("as many connections to a pool's port as it takes, where descriptors are few", "the API is served all the same")
+def test_miners_take_no_descriptors_from_the_api(tmp_path: Path) -> None:
+    few = ("sh", "-c", 'ulimit -n 700; exec "$0" "$@"', *UPSIM)
+    options = ("--pool-ports", "randomx=0", "--rate-limit", "off")
+    with serving(tmp_path, *options, command=few) as served, ExitStack() as stack:
+        port = int(served.ready["pools"][0]["url"].rpartition(":")[2])
+        for number in range(800):
+            miner = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+            if number % 2:
+                miner.sendall(b'{"id": 1, "method": "login", "params": {"login": "wallet", "pass": "x"}}\n')
+        before = -1
+        while (now := held(served)[1]) != before:  # until it has taken in all that it takes
+            before = now
+            time.sleep(0.2)
+        assert_served(served.port)

@@ -28,7 +28,7 @@ from granian._futures import _new_cbscheduler
 from granian._granian import SocketHolder, WorkerSignal, WSGIWorker
 from granian.http import HTTP1Settings
 
-from upsim.doors.room import most_connections
+from upsim.descriptors import connections
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -87,7 +87,7 @@ class GranianDoor:
             threads,  # those that wait for bodies
             threads,  # those that answer
             30,  # seconds after which one without work ends
-            most_connections(_MOST_CONNECTIONS),
+            connections(_MOST_CONNECTIONS),
             "1",
             HTTP1Settings(header_read_timeout=60_000, max_buffer_size=_MOST_HEAD_BYTES),
             None,

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 from waitress.server import create_server
 from waitress.wasyncore import dispatcher
 
+from upsim.descriptors import connections
 from upsim.doors import channel
-from upsim.doors.room import most_connections
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -46,7 +46,7 @@ class WaitressDoor:
         tls: ServerTls | None = None,
     ) -> None:
         """Listen."""
-        most = most_connections(_MOST_CONNECTIONS)
+        most = connections(_MOST_CONNECTIONS, each=1 if tls is None else 3)  # TLS is ended by a relay, with two more
         # "Task queue depth is 3" is no news to anybody.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         server: Any = create_server(

@@ -16,8 +16,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, cast
+from weakref import WeakSet
 
 from upsim.clock import Clock, Instant
+from upsim.descriptors import connections
 from upsim.loop import readable
 from upsim.stratum.behaviours import Behaviour, Cover, Reach
 from upsim.stratum.faults import Close, Flood, Pause, Send, Step
@@ -26,6 +28,7 @@ from upsim.stratum.wire import LineBuffer, LineTooLong
 
 _LOG: Final = logging.getLogger(__name__)
 MAX_CONNECTIONS: Final = 20_000
+"""How many connections all ports of a process have, where it has descriptors for twice as many."""
 MAX_UNREAD_BYTES: Final = 262_144
 """A client that lets this much wait unread is disconnected."""
 MAX_STEPS: Final = 100_000
@@ -36,6 +39,8 @@ TICK_S: Final = 1.0
 _TLS_HELLO: Final = 0x16
 _SLICE: Final = 500
 """Connections told of a job before others get their turn."""
+_HOSTS: Final[WeakSet[Host]] = WeakSet()
+"""Those of this process, who share what connections it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +203,8 @@ class Host:
         self.pace = pace
         self.connections: set[Connection] = set()
         self._opening: set[asyncio.Task[None]] = set()
+        self._most = connections(MAX_CONNECTIONS)
+        _HOSTS.add(self)
 
     async def serve(self, listener: socket.socket) -> None:
         """Accept, and keep jobs moving, until cancelled; then close every connection."""
@@ -250,7 +257,7 @@ class Host:
                 _LOG.warning("cannot accept a connection: %s", problem)
                 await asyncio.sleep(0.05)
                 return
-            if len(self.connections) + len(self._opening) >= MAX_CONNECTIONS:
+            if sum(len(host.connections) + len(host._opening) for host in list(_HOSTS)) >= self._most:
                 accepted.close()
                 continue
             task = asyncio.get_running_loop().create_task(self._open(accepted, (str(peer[0]), int(peer[1]))))
