@@ -79,13 +79,8 @@ GROUPS: Final[dict[str, Sequence[Case]]] = {
         Case("a proxy's CONNECT", b"CONNECT example.com:443 HTTP/1.1\r\n" + _LAST + b"\r\n", "400", "404"),
         Case(
             "a websocket",
-            _GET
-            + b"Upgrade: websocket\r\nConnection: Upgrade\r\nConnection: close\r\nHost: x\r\n"
-            + KEY
-            + b"\r\n"
-            + get("/v1/none"),
-            "400, 404",
-            "400",
+            get("/v1/overview", KEY + b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"),
+            "200",
         ),
         Case("an upgrade to HTTP/2", get("/v1/overview", KEY + b"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"), "200"),
     ),

@@ -136,6 +136,7 @@ class _Task(WSGITask):
 
     def get_environment(self) -> Any:
         environ = super().get_environment()
+        environ.pop("HTTP_UPGRADE", None)  # is for this server, which speaks nothing else: it goes on as it began
         path: str = self.request.path  # type: ignore[attr-defined]  # an Error, by the stubs; a parser, in truth
         if path.startswith("//"):  # waitress would make one of them, and answer a path that nobody knows
             environ["PATH_INFO"] = path

@@ -139,6 +139,7 @@ def _callback(app: WSGIApplication, winding_down: threading.Event) -> Callable[[
             protocol.response_bytes(400, _JSON, _NO_METHOD)
             return 400
         environ = environ_of_all | scope
+        environ.pop("HTTP_UPGRADE", None)  # nothing else is spoken here: it goes on as it began
         if "CONTENT_LENGTH" in scope:
             del environ["wsgi.input_terminated"]  # it ends where the client hangs up, too
         query = scope["QUERY_STRING"]

@@ -10,7 +10,6 @@ from typing import Final
 
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
-from werkzeug.routing.exceptions import WebsocketMismatch
 
 from upsim import errors
 from upsim.rules.journal import without_keys
@@ -96,8 +95,6 @@ def _http(error: HTTPException) -> Response:
         message = (
             f"No such endpoint: {_short(request.method)} {slash}{_short(request.path)}. All there are stand in {spec}."
         )
-    elif isinstance(error, WebsocketMismatch):
-        message = "Upgrade: this server speaks no websockets; leave the field out."
     elif isinstance(error, MethodNotAllowed):
         allowed = ", ".join(sorted(error.valid_methods or ()))
         message = f"Method {_short(request.method)} is not allowed on {_short(request.path)}; allowed: {allowed}."
