@@ -88,6 +88,7 @@ class _Chunks(ChunkedReceiver):
 class _Parser(HTTPRequestParser):
     path: str  # which the stubs lack, as they do requests_lock below
     adj: Any  # with what the door adds to it
+    headers: dict[str, str]
 
     def received(self, data: bytes) -> int:
         if self.body_rcv is None and not self.header_plus and (first := data.lstrip(b"\r\n")[:1]):
@@ -113,6 +114,8 @@ class _Parser(HTTPRequestParser):
             # What the parser does not foresee: an address without its bracket, a length of thousands of digits.
             raise ParsingError("The request line or Content-Length is malformed") from error
         fields = self.headers
+        if "close" in (option.strip().lower() for option in fields.get("CONNECTION", "").split(",")):
+            fields["CONNECTION"] = "close"  # which waitress knows only where it stands alone
         if self.version not in ("1.0", "1.1"):
             raise ParsingError("The version is not one that is spoken here: use HTTP/1.1")
         if not self.path.startswith("/"):
