@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from werkzeug.exceptions import HTTPException
@@ -75,8 +76,8 @@ def write(universe: Universe, call: Passage, status: int, untold: Untold) -> Non
         at=call.now or world.now(),
         duration_us=int((time.perf_counter() - call.began) * 1_000_000),
         method=call.method,
-        path=journal.masked_text(call.path),
-        query=journal.masked_text(call.query),
+        path=_masked(call.path),
+        query=_masked(call.query),
         account=caller.account.name if caller else None,
         key=caller.key.hint if caller else None,
         status=None if fault is not None and fault.effect == "drop" else status,
@@ -92,6 +93,9 @@ def write(universe: Universe, call: Passage, status: int, untold: Untold) -> Non
         untold.lost(str(error))
     else:
         untold.over()
+
+
+_masked = lru_cache(maxsize=1024)(journal.masked_text)  # the same paths and queries come again and again
 
 
 class Untold:
@@ -132,6 +136,8 @@ def sent(call: Passage, request: Request) -> Mapping[str, object] | None:
 
 def read_body(call: Passage) -> Mapping[str, object] | None:
     """The body of a call that nobody has read yet."""
+    if not call.has_body:
+        return None
     request = Request(call.environ)
     request.max_content_length = MAX_BODY_BYTES
     return sent(call, request)

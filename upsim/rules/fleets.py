@@ -7,6 +7,7 @@ What a single worker does is `Crew.reading` and `Crew.series`; what an account's
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from operator import neg
 
@@ -105,7 +106,9 @@ class Crew:
 
     def reading(self, worker: Worker, now: Instant) -> Reading:
         """What a worker does at an instant."""
-        return fleet.reading(self.seed, device_of(worker), history_of(worker), now, self.troubles)
+        found = fleet.reading(self.seed, device_of(worker), history_of(worker), now, self.troubles)
+        later = [at for course in self.courses.values() if course.entries[-1][0] > now for at, _ in course.entries]
+        return replace(found, until=min([found.until, *(at for at in later if at > now)])) if later else found
 
     def series(self, worker: Worker, time_range: str, now: Instant) -> Series:
         """A worker's hashrate over the range before an instant."""

@@ -12,10 +12,10 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from upsim.errors import ConfigError, StoreNotWritable, StoreUnavailable
 
@@ -134,6 +134,32 @@ class Engine:
         with self._borrow(self._idle_tally, LIGHT) as connection, _transaction(connection):
             yield connection
         self._failing = False
+
+    def find(self, statement: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
+        """The first row of one statement that reads.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        return self._run(self._idle, DURABLE, statement, values)
+
+    def count(self, statement: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
+        """The row that one statement returns, which is a `tally` by itself: what every request does twice.
+
+        Raises:
+            StoreUnavailable: as `write` does.
+        """
+        row = self._run(self._idle_tally, LIGHT, statement, values)
+        self._failing = False
+        return row
+
+    def _run(
+        self, idle: deque[sqlite3.Connection], synchronous: str, statement: str, values: Sequence[Any]
+    ) -> tuple[Any, ...] | None:
+        with self._borrow(idle, synchronous) as connection:
+            # All rows, since the statement has happened when it is at its end.
+            found = connection.execute(statement, values).fetchall()
+        return found[0] if found else None
 
     @contextmanager
     def _borrow(self, idle: deque[sqlite3.Connection], synchronous: str) -> Iterator[sqlite3.Connection]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from upsim.model import (
     JournalEntry,
     WorldId,
@@ -16,21 +18,22 @@ from upsim.store.sqlite.tables import Where
 _TRIM_EVERY = 128
 """How many entries a journal may run over before what is too old is deleted: one deletion for many."""
 
+_ADD: Final = (
+    f"INSERT INTO journal (world, {rows.ENTRY}) VALUES (?, 1 + max("  # noqa: S608
+    "coalesce((SELECT max(seq) FROM journal WHERE world = ?), 0),"
+    " coalesce((SELECT value FROM numbers WHERE world = ? AND name = 'journal'), 0)),"
+    " ?, ?, ?, ?, ?, ?) RETURNING seq"
+)
+
 
 class Journal(Part):
     """The part of the store that keeps them. See base.Store."""
 
     def add_entry(self, world: WorldId, entry: JournalEntry, keep: int) -> None:
-        with self._engine.tally() as db:
-            (seq,) = db.execute(
-                f"INSERT INTO journal (world, {rows.ENTRY}) VALUES (?, 1 + max("  # noqa: S608
-                "coalesce((SELECT max(seq) FROM journal WHERE world = ?), 0),"
-                " coalesce((SELECT value FROM numbers WHERE world = ? AND name = 'journal'), 0)),"
-                " ?, ?, ?, ?, ?, ?) RETURNING seq",
-                (world, world, world, *rows.entry_row(entry)),
-            ).fetchone()
-            if seq % _TRIM_EVERY == 0:
-                db.execute("DELETE FROM journal WHERE world = ? AND seq <= ?", (world, seq - keep))
+        row = self._engine.count(_ADD, (world, world, world, *rows.entry_row(entry)))
+        assert row is not None  # noqa: S101 - it returns one
+        if row[0] % _TRIM_EVERY == 0:
+            self._engine.count("DELETE FROM journal WHERE world = ? AND seq <= ?", (world, row[0] - keep))
 
     def list_entries(
         self, world: WorldId, which: EntryFilter, limit: int, *, newest_first: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 from functools import lru_cache
+from typing import Final
 
 from upsim.clock import Instant
 from upsim.errors import (
@@ -27,6 +28,19 @@ from upsim.store.sqlite.tables import (
     insert_keys,
 )
 
+_CALLER: Final = (
+    f"SELECT w.doc, {rows.ACCOUNT},"  # noqa: S608
+    " k.id, k.account_id, k.digest, k.doc, k.created_at, k.revoked_at, v.version"
+    " FROM keys k JOIN accounts a ON a.world = k.world AND a.id = k.account_id"
+    " JOIN worlds w ON w.id = k.world LEFT JOIN versions v ON v.world = k.world WHERE k.digest = ?"
+)
+_HITS: Final = (
+    "INSERT INTO hits (world, account_id, window, count) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (world, account_id) DO UPDATE SET"
+    " count = CASE WHEN window = excluded.window THEN count ELSE 0 END + excluded.count,"
+    " window = excluded.window RETURNING count"
+)
+
 
 class Keys(Part):
     """The part of the store that keeps them. See base.Store.
@@ -39,14 +53,7 @@ class Keys(Part):
         self._owing = threading.Lock()
 
     def find_caller(self, digest: str) -> Caller | None:
-        with self._engine.read() as db:
-            row = db.execute(
-                f"SELECT w.doc, {rows.ACCOUNT},"  # noqa: S608
-                " k.id, k.account_id, k.digest, k.doc, k.created_at, k.revoked_at, v.version"
-                " FROM keys k JOIN accounts a ON a.world = k.world AND a.id = k.account_id"
-                " JOIN worlds w ON w.id = k.world LEFT JOIN versions v ON v.world = k.world WHERE k.digest = ?",
-                (digest,),
-            ).fetchone()
+        row = self._engine.find(_CALLER, (digest,))
         return _caller(row) if row else None
 
     def list_accounts(self, world: WorldId) -> list[Account]:
@@ -118,15 +125,9 @@ class Keys(Part):
         return count
 
     def _count(self, world: WorldId, account_id: ObjectId, window: int, more: int) -> int:
-        with self._engine.tally() as db:
-            (count,) = db.execute(
-                "INSERT INTO hits (world, account_id, window, count) VALUES (?, ?, ?, ?)"
-                " ON CONFLICT (world, account_id) DO UPDATE SET"
-                " count = CASE WHEN window = excluded.window THEN count ELSE 0 END + excluded.count,"
-                " window = excluded.window RETURNING count",
-                (world, account_id, window, more),
-            ).fetchone()
-        return int(count)
+        row = self._engine.count(_HITS, (world, account_id, window, more))
+        assert row is not None  # noqa: S101 - it returns one
+        return int(row[0])
 
     def _owe(self, world: WorldId, account_id: ObjectId, window: int) -> int:
         counted = self.get_hits(world, account_id, window)
