@@ -53,7 +53,6 @@ def main() -> None:
         redis = stack.enter_context(_redis(folder))
         fixture = folder / "fixture.yaml"
         fixture.write_text(http.FIXTURE.format(key=http.KEY, workers=http.FEW))
-        small, page = http.CASES[0], http.CASES[1]
         for number, setup in enumerate(SETUPS):
             if redis is None and "{redis}" in setup.flags:
                 print(f"{setup.title:40}   there is no redis-server on this machine")
@@ -62,7 +61,7 @@ def main() -> None:
             own.mkdir()
             flags = [flag.format(folder=own, redis=redis) for flag in setup.flags]
             with http.upsim(own, fixture, *flags) as server:
-                found = [_measured(server, case.path) for case in (small, page)]
+                found = [_measured(server, path) for path in (http.SMALL, http.page(5))]
                 memory = sum(http.memory_mb(pid) for pid in _family(server.pid))
             rates = "".join(f"{rate:>9,.0f}" for rate, _ in found)
             costs = "".join(f"{cost:>10,.0f}" for _, cost in found)
@@ -72,13 +71,13 @@ def main() -> None:
 def _measured(server: http.Started, path: str) -> tuple[float, float]:
     """Calls per second, and the processor time of one, µs."""
     clients = [http.Client(server.port, path) for _ in range(http.CONNECTIONS)]
-    http.rate(clients)  # warm
+    http.turn(server, clients)  # warm
     rates, costs = [], []
     for _ in range(TURNS):
         before = _cpu_s(server.pid)
         done = sum(1 for _ in range(http.CALLS // http.CONNECTIONS) for _ in _asked(clients))
         costs.append((_cpu_s(server.pid) - before) / done * 1e6)
-        rates.append(http.rate(clients))
+        rates.append(http.turn(server, clients).rate)
     return median(rates), median(costs)
 
 
