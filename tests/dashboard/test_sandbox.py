@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Event, Semaphore
 from typing import Any
 
@@ -99,6 +100,21 @@ def test_one_address_cannot_take_every_place(make_server: MakeServer) -> None:
     assert third.json is not None
     assert "Your address" in third.json["error"]
     visit(sandbox, "192.0.2.2")
+
+
+def test_what_an_address_has_is_counted_by_all_processes_and_no_reset_makes_it_less(
+    make_server: MakeServer, tmp_path: Path
+) -> None:
+    settings = {"sandbox": "on", "sandbox_worlds": "8", "store": f"sqlite:{tmp_path / 'shared.db'}"}
+    first, second = make_server(**settings), make_server(**settings)
+    one, _ = visit(first), visit(second)
+    assert Client(second.app).post(f"/_upsim/worlds/{one['id']}/reset").status_code == 200
+    for sandbox in (first, second):
+        third = Client(sandbox.app).post("/_upsim/visits", environ_base={"REMOTE_ADDR": "192.0.2.1"})
+        assert third.status_code == 503
+    shown = Client(first.app).get(f"/_upsim/worlds/{one['id']}").get_data(as_text=True)
+    assert "visitor" not in shown
+    visit(first, "192.0.2.2")
 
 
 def test_behind_a_trusted_proxy_the_visitors_own_address_counts(make_server: MakeServer) -> None:

@@ -42,6 +42,18 @@ def cable_to() -> Iterator[CableTo]:
         cable.close()
 
 
+Arguments = tuple[str, ...]
+
+
+@pytest.fixture(params=["sqlite", pytest.param("mongodb and redis", marks=pytest.mark.mongodb)])
+def shared(request: pytest.FixtureRequest, url_for: UrlFor) -> Arguments:
+    """What makes processes one: one file, or a MongoDB for the store and a Redis for the limits."""
+    if request.param == "sqlite":
+        return "--store", url_for("sqlite")
+    door: Path = request.getfixturevalue("redis_door")
+    return "--store", url_for("mongodb"), "--limits-storage", f"redis+unix://{door}"
+
+
 @pytest.fixture(scope="session")
 def replica_set_port() -> Iterator[int]:
     """The port of a replica set of one."""

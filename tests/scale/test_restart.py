@@ -13,6 +13,7 @@ import pytest
 
 from tests.conftest import UrlFor
 from tests.doors import DOORS
+from tests.scale.conftest import Arguments
 from tests.scale.haproxy import haproxy
 from tests.scale.load import Load
 from tests.scale.test_round_robin import cluster
@@ -49,9 +50,8 @@ def home(folder: Path, name: str) -> Path:
     return folder / name
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_processes_are_restarted_one_by_one_and_no_request_fails(door: str, url_for: UrlFor, tmp_path: Path) -> None:
-    options = ("--store", url_for("sqlite"), "--rate-limit", "off", "--drain", "1", "--server", door)
+def test_processes_are_restarted_one_by_one_and_no_request_fails(shared: Arguments, tmp_path: Path) -> None:
+    options = (*shared, "--rate-limit", "off", "--drain", "1")
     with ExitStack() as again, cluster(tmp_path, *options, count=2) as one, Load(one.front.url) as load:
         for number, server in enumerate(one.servers):
             before = sum(load.statuses.values())

@@ -14,19 +14,16 @@ from threading import Barrier
 from typing import Any
 
 import httpx
-import pytest
 
 from contract.clauses import Level
 from contract.results import Verdict
 from contract.runner import Plan
 from contract.session import check
 from contract.settings import Settings
-from tests.conftest import UrlFor
+from tests.scale.conftest import Arguments
 from tests.scale.round_robin import RoundRobin
 from tests.serving import Serving, serving
 from upsim import Client, connect
-
-Arguments = tuple[str, ...]
 
 PROCESSES = 3
 
@@ -66,15 +63,6 @@ def cluster(folder: Path, *arguments: str, count: int = PROCESSES) -> Iterator[C
         for server in servers:
             front.wait_for(server.port, ready=True)
         yield Cluster(servers, front)
-
-
-@pytest.fixture(params=["sqlite", pytest.param("mongodb and redis", marks=pytest.mark.mongodb)])
-def shared(request: pytest.FixtureRequest, url_for: UrlFor) -> Arguments:
-    """What makes processes one: one file, or a MongoDB for the store and a Redis for the limits."""
-    if request.param == "sqlite":
-        return "--store", url_for("sqlite")
-    door: Path = request.getfixturevalue("redis_door")
-    return "--store", url_for("mongodb"), "--limits-storage", f"redis+unix://{door}"
 
 
 def by_turns() -> httpx.HTTPTransport:

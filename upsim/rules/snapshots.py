@@ -12,7 +12,7 @@ from upsim.clock import ClockState
 from upsim.errors import InvalidInput, NotFound
 from upsim.model import WorldId, WorldRecord
 from upsim.rules.clocks import changed
-from upsim.rules.worlds import NAME, Birth, cap_of, find_fixture, template_of
+from upsim.rules.worlds import HOSTS_OWN, NAME, Birth, cap_of, find_fixture, template_of
 from upsim.world import Universe, World
 
 BIRTH: Final = "@born"
@@ -79,16 +79,16 @@ def reset_world(universe: Universe, world: World) -> WorldRecord:
     """
     record = world.record
     birth = Birth.of(record)
-    caps = {name: value for name, value in record.options.items() if name == "caps"}
+    kept = {name: value for name, value in record.options.items() if name in HOSTS_OWN}
     if birth.loaded:
         saved = universe.store.get_world(_copy_id(world, BIRTH))
         if saved is not None:
-            options = {name: value for name, value in saved.options.items() if name != "caps"}
-            return _restore(universe, world, replace(saved, options={**options, **caps}))
+            options = {name: value for name, value in saved.options.items() if name not in HOSTS_OWN}
+            return _restore(universe, world, replace(saved, options={**options, **kept}))
     fresh = replace(
         record,
         clock=changed(ClockState.real(), universe.wall.now(), birth.clock),
-        options={**caps, **birth.option},
+        options={**kept, **birth.option},
         generation=record.generation + 1,
         revision=record.revision + 1,
     )

@@ -47,6 +47,7 @@ class Wish:
         clock: what is done to its clock, which otherwise shows the wall clock's time.
         lifetime_ms: how long it lives, by the wall clock.
         caps: by name, one of CAPS.
+        visitor: whom it was given to, in a public sandbox.
     """
 
     id: str | None = None
@@ -56,6 +57,17 @@ class Wish:
     clock: ClockChange = ClockChange()
     lifetime_ms: int | None = None
     caps: Mapping[str, int] | None = None
+    visitor: str | None = None
+
+    @property
+    def hosts_own(self) -> dict[str, object]:
+        """What is kept of it among the world's options that no reset and no visitor changes."""
+        caps = {"caps": dict(self.caps)} if self.caps else {}
+        return caps | ({"visitor": self.visitor} if self.visitor else {})
+
+
+HOSTS_OWN: Final = ("caps", "visitor")
+"""The options that a reset leaves as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +219,7 @@ def new_record(universe: Universe, wish: Wish, fixture_name: str) -> WorldRecord
         clock=changed(ClockState.real(), wall, wish.clock),
         created_at=wall,
         expires_at=None if wish.lifetime_ms is None else Instant(wall + wish.lifetime_ms),
-        options={**({"caps": dict(wish.caps)} if wish.caps else {}), **birth.option},
+        options={**wish.hosts_own, **birth.option},
     )
 
 
