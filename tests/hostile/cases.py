@@ -107,6 +107,7 @@ GROUPS: Final[dict[str, Sequence[Case]]] = {
         Case("xchunked", framed(b"Transfer-Encoding: xchunked\r\n", _EMPTY), "400"),
         Case("chunked behind a vertical tab", framed(b"Transfer-Encoding: \x0bchunked\r\n", _EMPTY), "400"),
         Case("chunked on a line of its own", framed(b"Transfer-Encoding:\r\n chunked\r\n", _EMPTY), "400"),
+        Case("chunked, a second time on a line of its own", framed(_CHUNKED + b" , chunked\r\n", _EMPTY), "400"),
         Case("chunks in HTTP/1.0", framed(_CHUNKED, _EMPTY, _POST.replace(b"1.1", b"1.0")), "400"),
         Case("a blank before the colon", framed(b"Transfer-Encoding : chunked\r\n", _EMPTY), "400"),
         Case("a chunk of 0x2", chunked(b"0x2\r\n{}\r\n0\r\n\r\n"), "400"),

@@ -51,6 +51,10 @@ MayBeLarge = Callable[[str, Mapping[str, str]], bool]
 _CODINGS: Final = re.compile(rb"(?im)^transfer-encoding[ \t]*:[ \t]*(.*?)[ \t]*\r?$")
 
 
+_FOLDED: Final = re.compile(rb"\n[ \t]")
+"""A field that goes on in the next line, as none may any more: RFC 9112, 5.2."""
+
+
 class _TooSlow(Error):
     code = 408
     reason = "Request Timeout"
@@ -108,6 +112,8 @@ class _Parser(HTTPRequestParser):
         if codings and [coding.lower() for coding in codings] != [b"chunked"]:
             # 501 by the book; but what a client sends wrong is never answered as if the server had failed.
             raise ParsingError("Transfer-Encoding: only chunked is understood, and once")
+        if _FOLDED.search(header_plus):
+            raise ParsingError("A field goes on over a line break")
         try:
             super().parse_header(header_plus)
         except ValueError as error:

@@ -14,6 +14,7 @@ from dataclasses import asdict, replace
 from typing import Any, Final
 
 from upsim.errors import InvalidInput, NotFound
+from upsim.globs import expression
 from upsim.model import WorldRecord
 from upsim.records import dataclass
 from upsim.world import World
@@ -64,7 +65,7 @@ class Fault:
         return (
             self.method in (None, method)
             and self.account in (None, account)
-            and (self.path is None or _pattern(self.path).fullmatch(path) is not None)
+            and (self.path is None or re.fullmatch(expression(self.path), path) is not None)
         )
 
 
@@ -152,7 +153,3 @@ def _from_doc(doc: Mapping[str, Any]) -> Fault:
 
 def _with(record: WorldRecord, faults: list[Fault]) -> WorldRecord:
     return replace(record, options={**record.options, "faults": [doc_of(fault) for fault in faults]})
-
-
-def _pattern(path: str) -> re.Pattern[str]:
-    return re.compile(".*".join(re.escape(part) for part in path.split("*")))

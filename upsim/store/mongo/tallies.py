@@ -6,10 +6,10 @@ written without waiting for a majority: they are exact, and not worth more.
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 from upsim.errors import NotFound
+from upsim.globs import expression
 from upsim.model import JournalEntry, ObjectId, WorldId
 from upsim.store.base import EntryFilter
 from upsim.store.mongo.link import Doc, Linked, step
@@ -136,6 +136,5 @@ class Tallies(Linked):
             if (value := getattr(which, name)) is not None:
                 wanted[name] = value
         if which.path is not None:
-            text = ".*".join(re.escape(part) for part in which.path.split("*"))
-            wanted["path"] = {"$regex": f"(?s)^{text}$"}
+            wanted["path"] = {"$regex": f"^{expression(which.path)}$"}
         return wanted
