@@ -9,6 +9,7 @@ from upsim.store.sqlite.catalogue import Catalogue
 from upsim.store.sqlite.engine import Engine
 from upsim.store.sqlite.journal import Journal
 from upsim.store.sqlite.keys import Keys
+from upsim.store.sqlite.ladders import Ladders
 from upsim.store.sqlite.workers import Workers
 from upsim.store.sqlite.worlds import Worlds
 from upsim.store.sums import Summing, no_sums
@@ -26,6 +27,7 @@ class SQLiteStore(Worlds, Keys, Catalogue, Workers, Journal):
         super().__init__()
         self.url = url
         self._summing = summing
+        self._ladders = Ladders()
         self._engine = Engine(path, rows.RENEW)
         self._engine.create(rows.SCHEMA)
 

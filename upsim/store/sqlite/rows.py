@@ -123,8 +123,11 @@ RENEW: Final = (
     "INSERT INTO versions (world, version, life) SELECT id, random(), random() FROM worlds WHERE id = ?"
     " ON CONFLICT (world) DO UPDATE SET version = excluded.version"
 )
-"""Give a world a version that no state of any world ever had: chance, so that none is ever given again. Its life is
-that of its content as a whole, which a copy or a reset replaces."""
+"""Give a world a version that no state of any world ever had: chance, so that none is ever given again."""
+
+RENEW_LIFE: Final = "UPDATE versions SET life = random() WHERE world = ?"
+"""Note that there are other workers in a world than before. A copy or a reset, which replaces them, begins a new life
+anyway."""
 
 ACCOUNT: Final = "a.id, a.name, a.tier, a.created_at, a.previous_tier, a.tier_changed_at"
 POOL: Final = (

@@ -21,6 +21,7 @@ from upsim.store.base import (
     check_assignable,
 )
 from upsim.store.sqlite import rows
+from upsim.store.sqlite.ladders import Ladders
 from upsim.store.sqlite.moves import move_workers
 from upsim.store.sqlite.part import Part
 from upsim.store.sqlite.sums import add_sums, find_sums
@@ -37,7 +38,13 @@ from upsim.store.sums import WHOLE, Ledgers, Sums
 class Workers(Part):
     """The part of the store that keeps them. See base.Store."""
 
+    _ladders: Ladders
+
     def list_workers(self, world: WorldId, account_id: ObjectId, which: WorkerFilter, span: Span) -> Page[Worker]:
+        if which == WorkerFilter(which.algorithm):
+            with self._engine.read(snapshot=True) as db:
+                found, total = self._ladders.page(db, world, account_id, which.algorithm, span)
+            return Page([rows.read_worker(row) for row in found], total)
         where = Where("world = ? AND account_id = ?", world, account_id)
         where.add_if("algorithm = ?", which.algorithm)
         where.add_if("profile_id = ?", which.profile_id)
@@ -88,6 +95,7 @@ class Workers(Part):
 
             ledgers = Ledgers(self._summing)
             insert_workers(db, world, ledgers.adding(checked()))
+            db.execute(rows.RENEW_LIFE, (world,))
             add_sums(db, world, ledgers)
 
     def change_workers(
@@ -105,7 +113,10 @@ class Workers(Part):
                 raise NotFound("Worker", *missing)
             db.executemany("DELETE FROM workers WHERE world = ? AND id = ?", ((world, one) for one in known))
             ledgers = Ledgers(self._summing)
-            insert_workers(db, world, ledgers.adding(map(change, ledgers.adding(workers, -1))))
+            changed = list(map(change, ledgers.adding(workers, -1)))
+            insert_workers(db, world, ledgers.adding(changed))
+            if any(_place(old) != _place(new) for old, new in zip(workers, changed, strict=True)):
+                db.execute(rows.RENEW_LIFE, (world,))
             add_sums(db, world, ledgers)
         return len(known)
 
@@ -142,3 +153,8 @@ class Workers(Part):
                 (world, account_id, *batch),
             )
         ]
+
+
+def _place(worker: Worker) -> tuple[Instant, str]:
+    """What decides in which lists a worker stands, and where."""
+    return worker.created_at, worker.algorithm
