@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, NewType, Protocol
 
 from upsim.records import dataclass
@@ -84,6 +85,7 @@ class ClockState:
         return cls(Instant(0), Instant(0), 1.0)
 
 
+@lru_cache(maxsize=4096)  # a page of a list shows the same few again and again
 def iso(instant: Instant) -> str:
     """ISO 8601 in UTC with milliseconds and Z: 2026-01-05T08:00:00.000Z."""
     seconds, milliseconds = divmod(instant, 1000)

@@ -322,7 +322,23 @@ def up_ms(seed: int, cell: int, start: int, end: int) -> int:
     midnight = end - end % _MIDNIGHT
     if midnight <= start:
         return end - start - _down_ms(seed, cell, start, end)
-    return end - start - _down_before(seed, cell, start, midnight) - _down_ms(seed, cell, midnight, end)
+    today = _outages_of_day(seed, midnight // _MIDNIGHT).get(cell, ())
+    down = sum(min(last * MINUTE, end) - first * MINUTE for first, last in today if first * MINUTE < end)
+    return end - start - _down_before(seed, cell, start, midnight) - down
+
+
+@lru_cache(maxsize=16)
+def _outages_of_day(seed: int, day: int) -> dict[int, tuple[Span, ...]]:
+    """The outages of all scheduled cells that have any on a day, cut to it."""
+    first, last = day * _DAY, (day + 1) * _DAY
+    spans: dict[int, list[Span]] = {}
+    for cell, start, end in _own_outages_of_day(seed, day):
+        spans.setdefault(cell, []).append((start, end))
+    for site in range(SITES):
+        for span in site_outages(seed, site, first, last):
+            for cell in range(site * RACKS * SLOTS, (site + 1) * RACKS * SLOTS):
+                spans.setdefault(cell, []).append(span)
+    return {cell: _united(found, first, last) for cell, found in spans.items()}
 
 
 @lru_cache(maxsize=4096)

@@ -223,7 +223,7 @@ def _up_since(seed: int, life: Sequence[Segment], now_in: Segment, step: int) ->
         if part.start > now_in.start:
             continue
         last = step if part is now_in or part.end is None else min((part.end - 1) // MINUTE, step)
-        if is_down(seed, part.cell, last):
+        if part is not now_in and is_down(seed, part.cell, last):
             return up
         first = up_since(seed, part.cell, last, part.start // MINUTE) * MINUTE
         if first > part.start:
