@@ -209,6 +209,13 @@ def test_the_memorable_keys_of_the_demo_work_as_ever(run_upsim: Upsim) -> None:
     assert run_upsim("--rate-limit", "off", *PYTHON, CALL, "/v1/overview").stdout == "200\n"
 
 
+def test_the_command_can_drive_its_own_world(run_upsim: Upsim) -> None:
+    drive = f"""{sys.executable} -m upsim fault add --status 503 --path /v1/overview --times 1 >/dev/null &&
+        {sys.executable} -c "$0" /v1/overview /v1/overview"""
+    done = run_upsim("--assert", "status=503 == 1", "--", "sh", "-c", drive, CALL)
+    assert (done.returncode, done.stdout) == (0, "503\n200\n"), done.stderr
+
+
 def test_a_simulator_that_runs_gives_each_run_a_fresh_world(run_upsim: Upsim) -> None:
     with Simulator() as simulator:
         for _ in range(2):
