@@ -126,6 +126,8 @@ def _announce(config: Config, opened: Opened) -> None:
     if opened.pool_ports:
         lines += ["", "Pools for miners, any user and password:"]
         lines += [f"  {port.url}  {port.algorithm}" for port in opened.pool_ports]
+    if opened.remarks:
+        lines += ["", "Of its recorded workers:", *(f"  {remark}" for remark in opened.remarks)]
     lines += ["", f"Look at it: {url}/. All there is: {url}/docs. Ctrl-C stops it."]
     click.echo("\n".join(lines), err=True)
 

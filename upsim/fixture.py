@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
@@ -20,7 +21,22 @@ from upsim import documents
 from upsim.algorithms import ALGORITHMS
 from upsim.clock import MINUTE, Instant, iso, parse_iso
 from upsim.errors import ConfigError
-from upsim.fleet import FULL, HARDWARE, Event, EventKind, cell_at, cell_now, device
+from upsim.fleet import (
+    FULL,
+    HARDWARE,
+    HOLD,
+    RECORDED,
+    Event,
+    EventKind,
+    Recording,
+    RecordingError,
+    Track,
+    cell_at,
+    cell_now,
+    device,
+    read_csv,
+    read_json,
+)
 from upsim.ids import NUMBER, digest_of, hint_of, numbered, object_id
 from upsim.model import Account, ApiKey, Course, Health, HealthStatus, ObjectId, Pool, Profile, Scope, Tier, Worker
 from upsim.records import dataclass
@@ -39,6 +55,7 @@ class Fixture:
         name: what it was asked for by.
         digest: follows from its text: two of one digest are the same.
         clock: what the clock of a world shows when it begins; None is the present time.
+        remarks: sentences on what whoever uses it should know, such as gaps in its recordings.
         content: all of it, its keys included.
         secrets: the keys themselves, in the order of content.keys; memorable, and the same for everybody.
     """
@@ -49,6 +66,7 @@ class Fixture:
     content: Content = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
     clock: Instant | None = None
+    remarks: tuple[str, ...] = ()
 
 
 def load(name: str) -> Fixture:
@@ -80,9 +98,16 @@ def _read(name: str, text: bytes, schema: bytes) -> Fixture:
 
 
 def _source(name: str) -> Traversable:
-    if re.fullmatch(r"[a-z0-9-]+", name) and name in names():
-        return files("upsim_fixtures") / f"{name}.yaml"
-    return Path(name)
+    return files("upsim_fixtures") / f"{name}.yaml" if _is_own(name) else Path(name)
+
+
+def _is_own(name: str) -> bool:
+    return re.fullmatch(r"[a-z0-9-]+", name) is not None and name in names()
+
+
+def _folder(name: str) -> Traversable:
+    """Where a fixture's recordings lie: beside it."""
+    return files("upsim_fixtures") if _is_own(name) else Path(name).parent
 
 
 def names() -> tuple[str, ...]:
@@ -130,9 +155,14 @@ class _Reader:
         self._opened = _instant(document["opened"], ["opened"])
         self._secrets: list[str] = []
         self._workers_of: dict[str, set[str]] = {}
+        self._recordings: dict[str, Recording] = {}
+        self._tracks: dict[str, str] = {}
+        self._remarks: list[str] = []
         self._tests: dict[ObjectId, list[tuple[Instant, HealthStatus]]] = {}
 
     def fixture(self) -> Fixture:
+        for number, entry in enumerate(self._document.get("recordings", ())):
+            self._recordings[entry["name"]] = self._recording(entry, ["recordings", number])
         accounts: list[Account] = []
         keys: list[ApiKey] = []
         pools: list[Pool] = []
@@ -154,11 +184,52 @@ class _Reader:
             ]
         workers = tuple(worker for group in rows for worker in self._workers(*group))
         courses = tuple(map(self._course, profiles))
-        content = Content(tuple(accounts), tuple(keys), tuple(pools), tuple(profiles), workers, courses=courses)
+        content = Content(
+            tuple(accounts), tuple(keys), tuple(pools), tuple(profiles), workers, courses=courses, tracks=self._tracks
+        )
         clock = _instant(self._document["clock"], ["clock"]) if "clock" in self._document else None
         return Fixture(
-            self._name, self._document["description"], self._digest, content, tuple(self._secrets), clock
-        )  # fmt: skip
+            self._name,
+            self._document["description"],
+            self._digest,
+            content,
+            tuple(self._secrets),
+            clock,
+            tuple(self._remarks),
+        )
+
+    def _recording(self, entry: Mapping[str, Any], path: list[str | int]) -> Recording:
+        name, hold = entry["name"], entry.get("hold", HOLD // MINUTE) * MINUTE
+        if name in self._recordings:
+            raise _Mistake([*path, "name"], f"the recording {name!r} is there twice.")
+        if ("file" in entry) == ("readings" in entry):
+            raise _Mistake(path, "a recording has either a file or its readings.")
+        where = [*path, "file" if "file" in entry else "readings"]
+        try:
+            if "readings" in entry:
+                return read_json(json.dumps(entry["readings"]), hold)
+            text = (_folder(self._name) / entry["file"]).read_text(encoding="utf-8")
+            self._digest = hashlib.blake2b(f"{self._digest}{text}".encode(), digest_size=8).hexdigest()
+            return (read_csv if entry["file"].endswith(".csv") else read_json)(text, hold)
+        except (OSError, UnicodeDecodeError) as error:
+            raise _Mistake(where, f"{entry['file']} cannot be read: {error}.") from error
+        except RecordingError as error:
+            raise _Mistake(where, f"recording {name!r}, {error}.") from error
+
+    def _track(self, row: Mapping[str, Any], name: str, path: list[str | int]) -> Track | None:
+        """What was recorded of the worker, where a recording stands in for it."""
+        if "recorded" not in row:
+            return None
+        recording = self._recordings.get(row["recorded"])
+        if recording is None:
+            known = ", ".join(self._recordings) or "none"
+            raise _Mistake([*path, "recorded"], f"there is no recording {row['recorded']!r}; there are {known}.")
+        track = recording.tracks.get(name)
+        if track is None:
+            raise _Mistake([*path, "recorded"], f"{row['recorded']!r} has no readings of {name!r}.")
+        self._tracks[track.digest] = track.text
+        self._remarks += Recording({name: track}).report()
+        return track
 
     def _id(self, *entity: object, at: Instant | None = None) -> ObjectId:
         return ObjectId(object_id(self._opened if at is None else at, "fixture", *entity))
@@ -298,7 +369,10 @@ class _Reader:
             if name in taken:
                 raise _Mistake([*path, "name"], f"the worker {name!r} of account {account.name!r} is there twice.")
             taken.add(name)
+            track = self._track(row, name, path)
             at = Instant(joined + number * every)
+            if track is not None and "joined" not in row:
+                at = Instant(track.starts[0])
             worker_id = self._id("worker", account.name, name, at=at)
             place = (start + number) % 128
             box = device(
@@ -316,12 +390,13 @@ class _Reader:
                 model=row["model"],
                 nominal=box.nominal,
                 home=box.cell,
-                cell=cell_now(box, history, max(at, last)),
+                cell=RECORDED if track else cell_now(box, history, max(at, last)),
                 weights=box.weights,
                 created_at=at,
                 updated_at=at,
                 retired_at=retired,
                 history=tuple((event.at, event.kind, event.value, event.profile) for event in history),
+                track=track.digest if track else "",
             )
 
     def _event(self, entry: Mapping[str, Any], path: list[str | int]) -> Event:

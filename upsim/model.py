@@ -185,6 +185,7 @@ class Worker:
         weights: how much it takes part in each of the fleet's common noise curves.
         history: changes made by hand, each with the instant from which on it holds: (instant, kind, value, profile).
             Of one instant the last one holds. Without a MOVE among them it has been on its profile all the time.
+        track: the digest of the recorded readings that stand in for the fleet's function; empty where none do.
     """
 
     id: ObjectId
@@ -201,6 +202,7 @@ class Worker:
     updated_at: Instant
     retired_at: Instant | None = None
     history: tuple[tuple[Instant, str, int, str], ...] = ()
+    track: str = ""
 
 
 class Stage(StrEnum):

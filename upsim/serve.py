@@ -67,6 +67,7 @@ class Opened:
         logins: known keys of its default world.
         authority: the file of the certificate that clients have to trust; None where there is none of ours.
         admin_token: what its control plane asks for; None where it asks for nothing.
+        remarks: what the fixture says that whoever uses it should know.
     """
 
     url: str
@@ -74,6 +75,7 @@ class Opened:
     admin_token: str | None
     logins: tuple[Login, ...]
     pool_ports: tuple[OpenPort, ...]
+    remarks: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """For another process."""
@@ -86,7 +88,8 @@ class Opened:
         from upsim.pools import OpenPort
 
         ports = tuple(OpenPort(**port) for port in content["pool_ports"])
-        return cls(content["url"], content["authority"], content["admin_token"], logins, ports)
+        remarks = tuple(content["remarks"])
+        return cls(content["url"], content["authority"], content["admin_token"], logins, ports, remarks)
 
 
 class Server:
@@ -147,6 +150,7 @@ class Server:
             self._release()
             raise
         self.logins = () if config.sandbox else self._logins(beginning)
+        self._remarks = beginning.remarks
         self.pool_ports: list[OpenPort] = []
         self.authority: Path | None = None
         self._tls: ServerTls | None = None
@@ -242,7 +246,7 @@ class Server:
     def opened(self, url: str) -> Opened:
         """What a user needs to know of it, once it answers there."""
         authority = None if self.authority is None else str(self.authority)
-        return Opened(url, authority, self.admin_token, self.logins, tuple(self.pool_ports))
+        return Opened(url, authority, self.admin_token, self.logins, tuple(self.pool_ports), self._remarks)
 
     def run(self) -> None:
         """Answer requests until interrupted; then those under way are finished."""

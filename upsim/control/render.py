@@ -35,6 +35,7 @@ def new_world(universe: Universe, made: NewWorld) -> Json:
             {**account(one), "keys": [issued(key) for key in made.keys if key.key.account_id == one.id]}
             for one in made.accounts
         ],
+        "remarks": list(made.remarks),
     }
 
 

@@ -19,6 +19,7 @@ from upsim.fleet.cells import (
     DARK,
     FEEDS,
     KEPT_OFFLINE,
+    RECORDED,
     SCHEDULED,
     cell_at,
     feed_of,
@@ -40,9 +41,11 @@ from upsim.fleet.history import (
     present_segment,
     segments,
 )
+from upsim.fleet.lived import lived
 from upsim.fleet.outages import down_cells, observed_step
 from upsim.fleet.reading import NO_TROUBLE, FleetReading, Reading, fleet_reading, reading
 from upsim.fleet.recorded import (
+    HOLD,
     Recording,
     RecordingError,
     Track,
@@ -65,11 +68,13 @@ __all__ = [
     "FEEDS",
     "FULL",
     "HARDWARE",
+    "HOLD",
     "KEPT_OFFLINE",
     "MAX_SCALE",
     "NO_TROUBLE",
     "QUANTUM",
     "RANGES",
+    "RECORDED",
     "SCHEDULED",
     "WEIGHTS",
     "CellSum",
@@ -103,6 +108,7 @@ __all__ = [
     "feed_of",
     "flapping_cell",
     "fleet_reading",
+    "lived",
     "merged",
     "models_of",
     "observed_step",

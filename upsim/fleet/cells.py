@@ -26,6 +26,9 @@ KEPT_OFFLINE: Final = KEPT_ONLINE + SITES
 CELLS: Final = KEPT_OFFLINE + SITES
 """How many cells there are: each is 0 <= cell < CELLS."""
 
+RECORDED: Final = CELLS
+"""Behind all cells: where workers stand whose recorded readings say what they do. No schedule knows it."""
+
 FEEDS: Final = 2 * SITES + 1
 """How many groups of cells the sums of a fleet are kept in: see feed_of."""
 DARK: Final = FEEDS - 1
@@ -78,8 +81,10 @@ def feed_of(cell: int) -> int:
 
     0 to 3 are the sites as they run, with the outages of network and site in them; 4 to 7 the same sites' curves with
     no outage at all, for workers moved by hand; DARK (8) is nothing. A fleet's sums by feed, and those of the few cells
-    that are down, are all that its hashrate takes.
+    that are down, are all that its hashrate takes. RECORDED has a number behind all feeds, and feeds nothing.
     """
     if cell < SCHEDULED:
         return site_of(cell)
-    return SITES + site_of(cell) if cell < KEPT_OFFLINE else DARK
+    if cell < KEPT_OFFLINE:
+        return SITES + site_of(cell)
+    return DARK if cell < CELLS else FEEDS

@@ -13,10 +13,11 @@ import json
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from hashlib import blake2b
 from itertools import accumulate, pairwise
 from typing import Final
 
-from upsim.clock import MINUTE, SECOND, Instant, next_border, parse_iso
+from upsim.clock import FOREVER, MINUTE, SECOND, Instant, next_border, parse_iso
 from upsim.fleet.curves import LEVELS
 from upsim.fleet.device import Device
 from upsim.fleet.hardware import HARDWARE
@@ -70,8 +71,51 @@ class Track:
             if after is None or after > at + hold:
                 steps.append((at + hold, 0))
                 gaps.append((Instant(at + hold), after))
+        return cls.stepping(steps, gaps)
+
+    @classmethod
+    def stepping(cls, steps: Sequence[tuple[int, int]], gaps: Iterable[tuple[Instant, Instant | None]]) -> Track:
+        """The track of (instant, rate from then on), in order, the last of which holds for ever."""
         work = accumulate((rate * (after - at) for (at, rate), (after, _) in pairwise(steps)), initial=0)
         return cls(tuple(at for at, _ in steps), tuple(rate for _, rate in steps), tuple(work), tuple(gaps))
+
+    @property
+    def content(self) -> dict[str, object]:
+        """What `read` reads."""
+        return {"starts": list(self.starts), "rates": list(self.rates), "gaps": [list(gap) for gap in self.gaps]}
+
+    @property
+    def text(self) -> str:
+        """The track as one line, to be kept."""
+        return json.dumps(self.content, separators=(",", ":"))
+
+    @property
+    def digest(self) -> str:
+        """A name that follows from all that is in it."""
+        return blake2b(self.text.encode(), digest_size=12).hexdigest()
+
+    @classmethod
+    def read(cls, content: object) -> Track:
+        """The track that was made content.
+
+        Raises:
+            ValueError: no track looks like that.
+        """
+        if not isinstance(content, Mapping) or content.keys() != {"starts", "rates", "gaps"}:
+            raise ValueError("it must hold starts, rates and gaps")
+        starts, rates, gaps = content["starts"], content["rates"], content["gaps"]
+        if not _whole(starts, SECOND * _LATEST) or not starts or any(a >= b for a, b in pairwise(starts)):
+            raise ValueError("starts must be instants in order, in milliseconds")
+        if not _whole(rates, _FASTEST) or len(rates) != len(starts):
+            raise ValueError(f"rates must be as many whole numbers from 0 to {_FASTEST}")
+        if not isinstance(gaps, list) or any(not isinstance(gap, list) or len(gap) != 2 for gap in gaps):
+            raise ValueError("gaps must be pairs of instants")
+        borders = [border for gap in gaps for border in gap]
+        if borders and borders[-1] is None:
+            borders.pop()
+        if not _whole(borders, SECOND * _LATEST) or any(a >= b for a, b in pairwise(borders)):
+            raise ValueError("gaps must follow each other, and only the last may be open")
+        return cls.stepping(list(zip(starts, rates, strict=True)), [(start, end) for start, end in gaps])
 
     def work_before(self, at: int) -> int:
         """What was done before an instant, in H/s times milliseconds."""
@@ -86,6 +130,11 @@ class Track:
     def gap_at(self, at: int) -> Instant | None:
         """When the gap began that an instant lies in; None outside of gaps."""
         return next((start for start, end in self.gaps if start <= at and (end is None or at < end)), None)
+
+    def border_after(self, at: int) -> Instant | None:
+        """When the next reading comes, or the next gap begins or ends."""
+        index = bisect_right(self.starts, at)
+        return Instant(self.starts[index]) if index < len(self.starts) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,20 +174,26 @@ class Recording:
 def read_csv(text: str, hold: int = HOLD) -> Recording:
     """A recording from CSV with the columns worker, time and hashrate, in any order, others ignored.
 
+    Lines before the names of the columns that begin with "#" are remarks.
+
     Args:
         hold: how long a reading holds where none follows, in milliseconds.
 
     Raises:
         RecordingError: with the line.
     """
-    rows = csv.DictReader(io.StringIO(text, newline=""))
+    lines = text.splitlines(keepends=True)
+    remarks = next((number for number, line in enumerate(lines) if not line.startswith("#")), len(lines))
+    rows = csv.DictReader(io.StringIO("".join(lines[remarks:]), newline=""))
     missing = [field for field in FIELDS if field not in (rows.fieldnames or ())]
     if missing:
-        raise RecordingError("line 1", f"there is no column {missing[0]}; the columns are {', '.join(FIELDS)}")
+        raise RecordingError(
+            f"line {remarks + 1}", f"there is no column {missing[0]}; the columns are {', '.join(FIELDS)}"
+        )
     try:
-        return _recording(((f"line {rows.line_num}", row) for row in rows), hold)
+        return _recording(((f"line {remarks + rows.line_num}", row) for row in rows), hold)
     except csv.Error as error:
-        raise RecordingError(f"line {rows.line_num}", f"this is not CSV: {error}") from error
+        raise RecordingError(f"line {remarks + rows.line_num}", f"this is not CSV: {error}") from error
 
 
 def read_json(text: str, hold: int = HOLD) -> Recording:
@@ -204,6 +259,11 @@ def _number(text: str) -> Decimal | None:
     return number if number.is_finite() else None
 
 
+def _whole(values: object, most: int) -> bool:
+    """Whether this is a list of whole numbers from 0 to most."""
+    return isinstance(values, list) and all(type(value) is int and 0 <= value <= most for value in values)
+
+
 def recorded_series(name: str, track: Track, now: Instant) -> Series:
     """The hashrate of a recorded worker over a range before now, with points as series.series has them.
 
@@ -230,14 +290,15 @@ def recorded_reading(seed: int, device: Device, track: Track, now: Instant) -> R
     horizon = now - now % MINUTE
     share = device.nominal * HARDWARE[device.model].share_s * SECOND
     shares = found(seed, device.key, track.work_before(horizon) * FINE // share)
+    until = min(next_border(now), track.border_after(now) or FOREVER)
     if now < track.starts[0]:
-        return Reading(False, 0, None, 0, shares)
+        return Reading(False, 0, None, 0, shares, until)
     gap = track.gap_at(now)
     if gap is not None:
-        return Reading(False, 0, gap, 0, shares)
+        return Reading(False, 0, gap if gap > track.starts[0] else None, 0, shares, until)
     up = max((end for _, end in track.gaps if end is not None and end <= now), default=track.starts[0])
     seen = Instant(max(horizon, up))
-    return Reading(True, track.rate_at(now), seen, (seen - up) // SECOND, shares)
+    return Reading(True, track.rate_at(now), seen, (seen - up) // SECOND, shares, until)
 
 
 def added(several: Sequence[Series]) -> Series:

@@ -10,12 +10,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from operator import neg
+from typing import Final
 
 from upsim import fleet
 from upsim.clock import FOREVER, HOUR, SECOND, Instant
 from upsim.fleet import (
     FEEDS,
     RANGES,
+    RECORDED,
     CellSum,
     Change,
     Device,
@@ -26,6 +28,7 @@ from upsim.fleet import (
     Reading,
     Series,
     Snapshot,
+    Track,
     Trouble,
     feed_of,
     segments,
@@ -34,6 +37,7 @@ from upsim.fleet import (
 )
 from upsim.model import MOVE, Account, Course, ObjectId, Worker
 from upsim.records import dataclass
+from upsim.rules.recordings import recorded_workers, tracks_of
 from upsim.store.sums import WHOLE, Summand, Sums
 from upsim.world import World
 
@@ -64,6 +68,9 @@ def history_of(worker: Worker) -> History:
 def summands(worker: Worker) -> Iterator[Summand]:
     """What a worker adds to the sums that the store keeps for its account and algorithm: by cell, feed and profile."""
     device = device_of(worker)
+    if worker.track:  # it is counted, and asked by itself
+        yield Summand(device.joined_at, RECORDED, feed_of(RECORDED), CellSum(1).flat)
+        return
     if not worker.history and worker.retired_at is None:  # nearly every worker's whole life
         yield Summand(device.joined_at, device.cell, feed_of(device.cell), worth(device).flat, worker.profile_id)
         return
@@ -92,6 +99,7 @@ class Crew:
     seed: int
     courses: Mapping[ObjectId, Course]
     troubles: Mapping[str, Sequence[Trouble]]
+    tracks: Mapping[str, Track]
 
     @classmethod
     def of(cls, world: World, account: Account, workers: Iterable[Worker]) -> Crew:
@@ -102,17 +110,32 @@ class Crew:
         troubles: dict[str, Sequence[Trouble]] = {
             profile_id: _troubles(course) for profile_id, course in courses.items() if course.eventful
         }
-        return cls(world.seed, courses, troubles)
+        tracks = tracks_of(world, {worker.track for worker in workers if worker.track})
+        return cls(world.seed, courses, troubles, tracks)
 
     def reading(self, worker: Worker, now: Instant) -> Reading:
         """What a worker does at an instant."""
-        found = fleet.reading(self.seed, device_of(worker), history_of(worker), now, self.troubles)
+        device = device_of(worker)
+        track = self._lived(worker, device)
+        if track is not None:
+            found = fleet.recorded_reading(self.seed, device, track, now)
+        else:
+            found = fleet.reading(self.seed, device, history_of(worker), now, self.troubles)
         later = [at for course in self.courses.values() if course.entries[-1][0] > now for at, _ in course.entries]
         return replace(found, until=min([found.until, *(at for at in later if at > now)])) if later else found
 
     def series(self, worker: Worker, time_range: str, now: Instant) -> Series:
         """A worker's hashrate over the range before an instant."""
-        return fleet.worker_series(self.seed, time_range, device_of(worker), history_of(worker), now, self.troubles)
+        device = device_of(worker)
+        track = self._lived(worker, device)
+        if track is not None:
+            return fleet.recorded_series(time_range, track, now)
+        return fleet.worker_series(self.seed, time_range, device, history_of(worker), now, self.troubles)
+
+    def _lived(self, worker: Worker, device: Device) -> Track | None:
+        """What was recorded of a worker, with all that happened to it here; None where nothing was recorded."""
+        track = self.tracks.get(worker.track)
+        return track and fleet.lived(self.seed, device, history_of(worker), track, self.troubles)
 
     def pool_of(self, worker: Worker, now: Instant) -> ObjectId | None:
         """The pool that a worker mines on at an instant, if it is online: None where its profile has no healthy one."""
@@ -135,12 +158,17 @@ class KeptSums:
         """See FleetSums."""
         feeds = [CellSum()] * FEEDS
         for feed, numbers in self.kept.groups.items():
-            feeds[feed] = CellSum.from_flat(numbers)
+            if feed < FEEDS:
+                feeds[feed] = CellSum.from_flat(numbers)
         places = self.kept.places
         return Snapshot(
             feeds,
             {cell: CellSum.from_flat(places[cell]) for cell in cells if cell in places},
-            [Change(at, cell, CellSum.from_flat(numbers)) for at, cell, numbers in self.kept.changes if at >= since],
+            [
+                Change(at, cell, CellSum.from_flat(numbers))
+                for at, cell, numbers in self.kept.changes
+                if at >= since and cell != RECORDED
+            ],
         )
 
 
@@ -152,12 +180,16 @@ class Fleet:
         listed: how many the account's lists show: those retired and those still to come included.
         sums: of them all.
         troubled: the profiles among theirs that were in trouble, each with its workers' sums.
+        recorded: those among them that are in no sums, since there are recorded readings of them: each is asked, at a
+            cost of so many.
     """
 
     seed: int
     listed: int
     sums: KeptSums
     troubled: Sequence[tuple[KeptSums, Sequence[Trouble]]]
+    recorded: Sequence[Worker]
+    crew: Crew
 
     @classmethod
     def now(cls, world: World, account: Account, algorithm: str, now: Instant) -> Fleet:
@@ -179,20 +211,39 @@ class Fleet:
             if (found := [one for one in _troubles(course) if one.end is None or one.end > since])
         }
         kept = world.store.read_sums(world.id, account.id, algorithm, since, troubles.keys())
+        recorded = recorded_workers(world, account, algorithm) if RECORDED in kept[WHOLE].places else ()
         return cls(
             world.seed,
             kept[WHOLE].listed,
             KeptSums(algorithm, kept[WHOLE]),
             [(KeptSums(algorithm, kept[profile]), found) for profile, found in troubles.items()],
+            recorded,
+            Crew.of(world, account, recorded) if recorded else _NOBODY,
         )
 
     def reading(self, now: Instant) -> FleetReading:
         """What they do at an instant, that they were read for."""
-        return fleet.fleet_reading(self.seed, self.sums, now, self.troubled)
+        found = fleet.fleet_reading(self.seed, self.sums, now, self.troubled)
+        if not self.recorded:
+            return found
+        each = [self.crew.reading(worker, now) for worker in self.recorded]
+        there = [fleet.present_segment(device_of(worker), history_of(worker), now) for worker in self.recorded]
+        return FleetReading(
+            found.workers + sum(part is not None for part in there),
+            found.online + sum(one.online for one in each),
+            found.hashrate + sum(one.hashrate for one in each),
+            min([found.until, *(one.until for one in each)]),
+        )
 
     def series(self, time_range: str, now: Instant) -> Series:
         """Their hashrate over the range before an instant, that they were read for."""
-        return fleet.series(self.seed, time_range, self.sums, now, self.troubled)
+        found = fleet.series(self.seed, time_range, self.sums, now, self.troubled)
+        if not self.recorded:
+            return found
+        return fleet.added([found, *(self.crew.series(worker, time_range, now) for worker in self.recorded)])
+
+
+_NOBODY: Final = Crew(0, {}, {}, {})
 
 
 def next_change(world: World, account: Account, algorithm: str | None, now: Instant) -> Instant:

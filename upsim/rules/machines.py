@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from upsim.errors import InvalidInput, NotFound
-from upsim.fleet import HARDWARE, Event, EventKind, cell_now, device
+from upsim.fleet import HARDWARE, RECORDED, Event, EventKind, cell_now, device
 from upsim.ids import numbered, object_id
 from upsim.model import Account, ObjectId, Worker
 from upsim.records import dataclass
@@ -112,7 +112,7 @@ def change_workers(
     def change(worker: Worker) -> Worker:
         return replace(
             worker,
-            cell=cell_now(device_of(worker), (*history_of(worker), event), now),
+            cell=RECORDED if worker.track else cell_now(device_of(worker), (*history_of(worker), event), now),
             retired_at=now if wanted is Wanted.RETIRE and worker.retired_at is None else worker.retired_at,
             history=(*worker.history, (event.at, event.kind.value, event.value, event.profile)),
             updated_at=now,

@@ -5,13 +5,15 @@ It holds no secret: neither passwords of pools nor keys, which are issued anew w
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from upsim.clock import ClockState, Instant, iso, parse_iso
 from upsim.errors import InvalidInput
+from upsim.fleet import Track
 from upsim.ids import digest_of, hint_of, new_key
 from upsim.model import Account, ApiKey, Course, Health, Pool, Profile, Worker, WorldId, WorldRecord
 from upsim.rules import behaviours, faults
@@ -45,6 +47,7 @@ def save_world(world: World) -> dict[str, Any]:
         "pools": [{**spelt(one, POOL), "health": spelt(one.health, HEALTH)} for one in content.pools],
         "profiles": [spelt(one, PROFILE) for one in content.profiles],
         "courses": [spelt(one, COURSE) for one in content.courses],
+        "tracks": {digest: json.loads(text) for digest, text in content.tracks.items()},
         "workers": [spelt(one, WORKER) for one in content.workers],
     }
 
@@ -129,17 +132,20 @@ def _content(document: Mapping[str, Any]) -> tuple[Content, tuple[IssuedKey, ...
     ]
     profiles = [Profile(**values) for values, _ in read_all(document, "profiles", PROFILE)]
     courses = _courses(document, profiles, owners)
+    tracks = _tracks(document)
     workers = [Worker(**values) for values, _ in read_all(document, "workers", WORKER)]
     for kind, things in (("keys", [one.key for one in issued]), ("pools", pools), ("profiles", profiles)):
         _check_owned(kind, things, owners)
     _check_profiles(profiles, pools)
-    _check_workers(workers, profiles)
+    _check_workers(workers, profiles, tracks)
     numbers = document.get("numbers", {})
     if not isinstance(numbers, Mapping) or not all(
         isinstance(last, int) and not isinstance(last, bool) and 0 <= last < 2**53 for last in numbers.values()
     ):
         raise InvalidInput("snapshot.numbers", "must hold whole numbers.")
-    return Content(accounts, [one.key for one in issued], pools, profiles, workers, dict(numbers), courses), issued
+    return Content(
+        accounts, [one.key for one in issued], pools, profiles, workers, dict(numbers), courses, tracks
+    ), issued
 
 
 def _courses(document: Mapping[str, Any], profiles: Sequence[Profile], owners: set[Any]) -> list[Course]:
@@ -156,6 +162,22 @@ def _courses(document: Mapping[str, Any], profiles: Sequence[Profile], owners: s
         if course.ended_at is None and owner_of.get(course.profile_id) != course.account_id:
             raise InvalidInput(f"{place}.profile_id", f"{course.profile_id} is no profile of the course's account.")
     return courses
+
+
+def _tracks(document: Mapping[str, Any]) -> dict[str, str]:
+    tracks: dict[str, str] = {}
+    found = document.get("tracks", {})
+    if not isinstance(found, Mapping):
+        raise InvalidInput("snapshot.tracks", "must be a JSON object.")
+    for digest, content in found.items():
+        try:
+            track = Track.read(content)
+        except ValueError as error:
+            raise InvalidInput(f"snapshot.tracks.{digest}", f"is no track: {error}.") from error
+        if track.digest != digest:
+            raise InvalidInput(f"snapshot.tracks.{digest}", f"was changed since: it is now {track.digest}.")
+        tracks[digest] = track.text
+    return tracks
 
 
 def _key(values: Mapping[str, Any]) -> IssuedKey:
@@ -187,7 +209,7 @@ def _check_profiles(profiles: Sequence[Profile], pools: Sequence[Pool]) -> None:
             )
 
 
-def _check_workers(workers: Sequence[Worker], profiles: Sequence[Profile]) -> None:
+def _check_workers(workers: Sequence[Worker], profiles: Sequence[Profile], tracks: Collection[str]) -> None:
     known = {profile.id: profile for profile in profiles}
     for number, worker in enumerate(workers):
         profile = known.get(worker.profile_id)
@@ -196,3 +218,5 @@ def _check_workers(workers: Sequence[Worker], profiles: Sequence[Profile]) -> No
                 f"snapshot.workers[{number}].profile_id",
                 f"{worker.profile_id} is no profile of the worker's account and algorithm.",
             )
+        if worker.track and worker.track not in tracks:
+            raise InvalidInput(f"snapshot.workers[{number}].track", f"{worker.track} is none of the tracks.")

@@ -56,6 +56,15 @@ def _id() -> Spelling:
     return Spelling(str, read)
 
 
+def _digest() -> Spelling:
+    def read(value: Any, place: str) -> str:
+        if not isinstance(value, str) or not re.fullmatch("([0-9a-f]{24})?", value):
+            _refuse(place, "the name of one of the tracks, or empty", value)
+        return value
+
+    return Spelling(str, read)
+
+
 def _whole(least: int, most: int) -> Spelling:
     def read(value: Any, place: str) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
@@ -205,7 +214,11 @@ WORKER: Final[Fields] = {
     "updated_at": _time(),
     "retired_at": _maybe(_time()),
     "history": _list(_row(_time(), _one_of(EventKind), _SIGNED, Spelling(str, lambda value, _: str(value)))),
+    "track": _digest(),
 }
+
+_LATER: Final = {"track": ""}
+"""Fields that documents of earlier versions do not have, and what they meant."""
 
 
 def spelt(thing: object, fields: Fields) -> dict[str, Any]:
@@ -221,6 +234,7 @@ def read(doc: Any, place: str, fields: Fields) -> dict[str, Any]:
     """
     if not isinstance(doc, Mapping):
         _refuse(place, "a JSON object", doc)
+    doc = {**{name: value for name, value in _LATER.items() if name in fields}, **doc}
     missing = [name for name in fields if name not in doc]
     if missing:
         raise InvalidInput(f"{place}.{missing[0]}", "is missing.")

@@ -11,6 +11,7 @@ from upsim.fleet import Reading, down_cells
 from upsim.model import Account, ObjectId, Page, Pool, Profile, Worker
 from upsim.records import dataclass
 from upsim.rules.fleets import Crew, next_change
+from upsim.rules.recordings import recorded_workers
 from upsim.store.base import Down, Span, WorkerFilter
 from upsim.world import World
 
@@ -49,7 +50,10 @@ def list_workers(
 ) -> Listing:
     """A page of the account's workers, those that match all that is asked."""
     now = world.now()
-    down = None if online is None else Down(down_cells(world.seed, now), now, offline=not online)
+    down = None
+    if online is not None:
+        silent = _silent(world, account, algorithm, now)
+        down = Down(down_cells(world.seed, now), now, offline=not online, others=silent)
     which = WorkerFilter(algorithm=algorithm, profile_id=profile_id, search=search, down=down)
     page = world.store.list_workers(world.id, account.id, which, span)
     views = _views(world, account, page.items, now)
@@ -92,6 +96,15 @@ def assign_workers(world: World, account: Account, worker_ids: Sequence[ObjectId
     distinct = list(dict.fromkeys(worker_ids))
     world.store.assign_workers(world.id, account.id, distinct, profile_id, world.now())
     return len(distinct)
+
+
+def _silent(world: World, account: Account, algorithm: str | None, now: Instant) -> frozenset[ObjectId]:
+    """The recorded workers that are offline: no cell says it of them."""
+    workers = recorded_workers(world, account, algorithm)
+    if not workers:
+        return frozenset()
+    crew = Crew.of(world, account, workers)
+    return frozenset(worker.id for worker in workers if not crew.reading(worker, now).online)
 
 
 def _views(world: World, account: Account, workers: Sequence[Worker], now: Instant) -> list[WorkerView]:

@@ -111,11 +111,16 @@ class IssuedKey:
 
 @dataclass(frozen=True, slots=True)
 class NewWorld:
-    """A world that was just made, its accounts and the keys to it, in the order of what it was made from."""
+    """A world that was just made, its accounts and the keys to it, in the order of what it was made from.
+
+    Attributes:
+        remarks: what whoever uses it should know.
+    """
 
     record: WorldRecord
     accounts: tuple[Account, ...]
     keys: tuple[IssuedKey, ...]
+    remarks: tuple[str, ...] = ()
 
 
 def open_default(universe: Universe, beginning: Fixture, seed: int) -> WorldRecord:
@@ -194,7 +199,7 @@ def create_world(universe: Universe, wish: Wish) -> NewWorld:
         new_keys=[issued.key for issued in keys],
         only_new=True,
     )
-    return NewWorld(record, tuple(accounts), keys)
+    return NewWorld(record, tuple(accounts), keys, beginning.remarks)
 
 
 def new_record(universe: Universe, wish: Wish, fixture_name: str) -> WorldRecord:

@@ -52,6 +52,7 @@ class Content:
     Attributes:
         numbers: of each named sequence that was begun, the number given last.
         courses: of profiles, deleted ones too; a profile without one begins its course with its pools as they are.
+        tracks: recorded readings as text, by the digests that workers name them with.
     """
 
     accounts: Sequence[Account] = ()
@@ -61,6 +62,7 @@ class Content:
     workers: Iterable[Worker] = ()
     numbers: Mapping[str, int] = field(default_factory=dict)
     courses: Sequence[Course] = ()
+    tracks: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,8 @@ class Span:
 class Down:
     """Which workers are offline at an instant, said by place: the cells that are down, and the rows that say so.
 
-    A worker is offline when its cell is one of `cells`, when it has not joined by `at`, or when it was retired by then.
+    A worker is offline when its cell is one of `cells`, when it has not joined by `at`, when it was retired by then, or
+    when it is one of `others`.
 
     Attributes:
         offline: keep the workers that are offline (true) or those that are online (false).
@@ -84,6 +87,7 @@ class Down:
     cells: frozenset[int]
     at: Instant
     offline: bool
+    others: frozenset[ObjectId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +97,14 @@ class WorkerFilter:
     Attributes:
         search: part of the name, whatever the case.
         down: only those that are offline, or only those that are not.
+        recorded: only those with a track.
     """
 
     algorithm: str | None = None
     profile_id: ObjectId | None = None
     search: str | None = None
     down: Down | None = None
+    recorded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,6 +428,9 @@ class Store(Protocol):
 
     def get_worker(self, world: WorldId, account_id: ObjectId, worker_id: ObjectId) -> Worker | None:
         """The account's worker of that id, or None."""
+
+    def get_tracks(self, world: WorldId, digests: Collection[str]) -> Mapping[str, str]:
+        """Those of the world's tracks that have one of the digests, as they were given with its content."""
 
     def add_workers(self, world: WorldId, workers: Iterable[Worker]) -> None:
         """Add workers, all or nothing.

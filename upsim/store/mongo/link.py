@@ -52,6 +52,8 @@ _INDEXES: tuple[tuple[str, tuple[str, ...], bool], ...] = (
     ("workers", ("content", "account_id", "created_at", "id"), False),
     ("workers", ("content", "account_id", "algorithm", "created_at", "id"), False),
     ("workers", ("content", "profile_id"), False),
+    ("workers", ("content", "account_id", "track"), False),
+    ("tracks", ("content",), False),
     ("sums", ("content",), False),
     ("journal", ("content", "seq"), False),
     ("hits", ("content",), False),
@@ -208,6 +210,7 @@ class Linked:
         self._accounts = self._link.collection("accounts")
         self._holdings = self._link.collection("holdings")
         self._workers = self._link.collection("workers")
+        self._tracks = self._link.collection("tracks")
         self._sums = self._link.collection("sums")
         self._numbers = self._link.collection("numbers")
         self._hits = self._link.collection("hits", light=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from upsim.clock import Instant
@@ -30,11 +30,14 @@ class Workers(Moves):
             conditions.append(on_profile(which.profile_id, self._forwards(content, account_id)))
         if which.search is not None:
             conditions.append({"folded": {"$regex": re.escape(which.search.casefold())}})
+        if which.recorded:
+            conditions.append({"track": {"$gt": ""}})
         if which.down is not None:
             offline: list[Doc] = [
                 {"created_at": {"$gt": which.down.at}},
                 {"retired_at": {"$lte": which.down.at}},
                 {"cell": {"$in": sorted(which.down.cells)}},
+                *([{"id": {"$in": sorted(which.down.others)}}] if which.down.others else ()),
             ]
             conditions.append({"$or" if which.down.offline else "$nor": offline})
         wanted = {"$and": conditions} if len(conditions) > 1 else conditions[0]
@@ -56,6 +59,13 @@ class Workers(Moves):
         content = self._content_of(world)
         doc = self._workers.find_one({"_id": f"{content}/{worker_id}", "account_id": account_id})
         return settled(read_worker(doc), self._forwards(content, account_id)) if doc else None
+
+    @step
+    def get_tracks(self, world: WorldId, digests: Collection[str]) -> Mapping[str, str]:
+        content = self._content_of(world)
+        names = [f"{content}/{digest}" for digest in digests]
+        docs = self._link.find_named(self._tracks, names, {"content": content})
+        return {doc["_id"].partition("/")[2]: doc["text"] for doc in docs}
 
     @change
     def add_workers(self, world: WorldId, workers: Iterable[Worker]) -> None:

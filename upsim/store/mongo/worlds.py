@@ -133,7 +133,7 @@ class Worlds(Keys, KeptSums):
 
     def _copy_docs(self, source: str, token: str) -> None:
         # Workers before holdings: a profile deleted in between has its forward in what is read later.
-        for collection in (self._workers, self._accounts, self._numbers, self._holdings):
+        for collection in (self._workers, self._tracks, self._accounts, self._numbers, self._holdings):
             for batch in batches(collection.find({"content": source}).batch_size(BATCH)):
                 for doc in batch:
                     doc.update(_id=f"{token}/{doc['_id'].removeprefix(source + '/')}", content=token)
@@ -210,6 +210,10 @@ class Worlds(Keys, KeptSums):
             profiles=sorted((profile for one in held.values() for profile in one.profiles()), key=in_order),
             workers=sorted(workers, key=in_order),
             numbers=numbers,
+            tracks={
+                doc["_id"].partition("/")[2]: doc["text"]
+                for doc in self._tracks.find({"content": found["content"]}).sort("_id", 1)
+            },
         )
 
     def _put_content(self, token: str, content: Content) -> None:
@@ -232,6 +236,11 @@ class Worlds(Keys, KeptSums):
         ]
         if numbers:
             self._numbers.insert_many(numbers)
+        tracks: list[Doc] = [
+            {"_id": f"{token}/{digest}", "content": token, "text": text} for digest, text in content.tracks.items()
+        ]
+        for batch in batches(tracks):
+            self._tracks.insert_many(batch)
         ledgers = Ledgers(self._summing)
         for batch in batches(worker_doc(token, worker) for worker in ledgers.adding(content.workers)):
             with self._link.unique(lambda: AlreadyExists("Worker", "of one of these ids")):
@@ -242,7 +251,8 @@ class Worlds(Keys, KeptSums):
         named = [token for token in tokens if token]
         if named:
             passing = (self._hits, self._journal, self._journal_ends)
-            for collection in (self._accounts, self._holdings, self._workers, self._sums, self._numbers, *passing):
+            kept = (self._accounts, self._holdings, self._workers, self._tracks, self._sums, self._numbers)
+            for collection in (*kept, *passing):
                 collection.delete_many({"content": {"$in": named}})
 
 

@@ -71,12 +71,16 @@ CREATE TABLE IF NOT EXISTS workers (
     world TEXT, account_id TEXT, created_at INTEGER, id TEXT, name TEXT NOT NULL, folded TEXT NOT NULL,
     algorithm TEXT NOT NULL, profile_id TEXT NOT NULL, model TEXT NOT NULL, nominal INTEGER NOT NULL,
     home INTEGER NOT NULL, cell INTEGER NOT NULL, weights TEXT NOT NULL, updated_at INTEGER NOT NULL,
-    retired_at INTEGER, history TEXT NOT NULL,
+    retired_at INTEGER, history TEXT NOT NULL, track TEXT NOT NULL,
     PRIMARY KEY (world, account_id, created_at, id)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX IF NOT EXISTS workers_by_id ON workers (world, id);
 CREATE INDEX IF NOT EXISTS workers_by_profile ON workers (world, profile_id);
 CREATE INDEX IF NOT EXISTS workers_by_algorithm ON workers (world, account_id, algorithm, created_at, id);
+CREATE INDEX IF NOT EXISTS workers_recorded ON workers (world, account_id, algorithm) WHERE track <> '';
+CREATE TABLE IF NOT EXISTS tracks (
+    world TEXT, digest TEXT, doc TEXT NOT NULL, PRIMARY KEY (world, digest)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sums (
     world TEXT, account_id TEXT, algorithm TEXT, part TEXT, doc TEXT NOT NULL,
     PRIMARY KEY (world, account_id, algorithm, part)
@@ -110,7 +114,8 @@ COPIED: Final = {
     "courses": "account_id, profile_id, eventful, ended_at, doc",
     "numbers": "name, value",
     "workers": "account_id, created_at, id, name, folded, algorithm, profile_id, model, nominal, home, cell,"
-    " weights, updated_at, retired_at, history",
+    " weights, updated_at, retired_at, history, track",
+    "tracks": "digest, doc",
     "sums": "account_id, algorithm, part, doc",
     "sum_days": "account_id, algorithm, part, day, doc",
 }
@@ -136,7 +141,7 @@ POOL: Final = (
 )
 WORKER: Final = (
     "id, account_id, name, algorithm, profile_id, model, nominal, home, cell, weights, created_at, updated_at,"
-    " retired_at, history"
+    " retired_at, history, track"
 )
 
 
@@ -167,7 +172,7 @@ def worker_row(worker: Worker) -> Row:
     return (
         worker.id, worker.account_id, worker.name, worker.algorithm, worker.profile_id, worker.model, worker.nominal,
         worker.home, worker.cell, json.dumps(worker.weights), worker.created_at, worker.updated_at, worker.retired_at,
-        json.dumps(worker.history),
+        json.dumps(worker.history), worker.track,
     )  # fmt: skip
 
 
@@ -175,11 +180,11 @@ def read_worker(row: Row) -> Worker:
     """The columns of WORKER as a worker."""
     (
         worker_id, account_id, name, algorithm, profile_id, model, nominal, home, cell, weights,
-        created_at, updated_at, retired_at, history,
+        created_at, updated_at, retired_at, history, track,
     ) = row  # fmt: skip
     return Worker(
         worker_id, account_id, name, algorithm, profile_id, model, nominal, home, cell, _numbers(weights),
-        created_at, updated_at, retired_at, _history(history),
+        created_at, updated_at, retired_at, _history(history), track,
     )  # fmt: skip
 
 

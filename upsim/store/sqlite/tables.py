@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from upsim.errors import (
     AlreadyExists,
@@ -32,6 +32,8 @@ from upsim.store.base import (
     check_holdable,
 )
 from upsim.store.sqlite import rows
+
+_Id = TypeVar("_Id", bound=str)
 
 _BATCH = 500
 """How many ids go into one IN (…): SQLite's own bound on parameters was once 999."""
@@ -130,7 +132,7 @@ def marks(values: Collection[Any]) -> str:
     return ",".join("?" * len(values))
 
 
-def batches(ids: Iterable[ObjectId]) -> Iterator[list[ObjectId]]:
+def batches(ids: Iterable[_Id]) -> Iterator[list[_Id]]:
     remaining = iter(ids)
     while batch := list(islice(remaining, _BATCH)):
         yield batch
@@ -145,6 +147,8 @@ def insert_content(db: sqlite3.Connection, world: WorldId, content: Content) -> 
         if profile.is_default:
             point_default(db, world, profile.account_id, profile.algorithm, profile.id)
     insert_workers(db, world, content.workers)
+    tracks = [(world, digest, text) for digest, text in content.tracks.items()]
+    db.executemany("INSERT INTO tracks (world, digest, doc) VALUES (?, ?, ?)", tracks)
     numbers = [(world, name, value) for name, value in content.numbers.items()]
     db.executemany("INSERT INTO numbers (world, name, value) VALUES (?, ?, ?)", numbers)
 
@@ -202,7 +206,7 @@ def insert_profile_pools(
 def insert_workers(db: sqlite3.Connection, world: WorldId, workers: Iterable[Worker]) -> None:
     with unique("Worker", "of one of these ids"):
         db.executemany(
-            f"INSERT INTO workers (world, folded, {rows.WORKER}) VALUES (?, ?{', ?' * 14})",  # noqa: S608
+            f"INSERT INTO workers (world, folded, {rows.WORKER}) VALUES (?, ?{', ?' * 15})",  # noqa: S608
             ((world, worker.name.casefold(), *rows.worker_row(worker)) for worker in workers),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
@@ -50,12 +51,14 @@ class Workers(Part):
         where.add_if("profile_id = ?", which.profile_id)
         if which.search is not None:
             where.add("instr(folded, ?) > 0", which.search.casefold())
+        if which.recorded:
+            where.add("track <> ''")
         if which.down is not None:
             down = which.down
-            offline = (
-                f"(created_at > ? OR (retired_at IS NOT NULL AND retired_at <= ?) OR cell IN ({marks(down.cells)}))"
-            )
-            values = (down.at, down.at, *sorted(down.cells))
+            silent = "(track <> '' AND id IN (SELECT value FROM json_each(?)))"
+            gone = "created_at > ? OR (retired_at IS NOT NULL AND retired_at <= ?)"
+            offline = f"({gone} OR cell IN ({marks(down.cells)}) OR {silent})"
+            values = (down.at, down.at, *sorted(down.cells), json.dumps(sorted(down.others)))
             where.add(offline if down.offline else f"NOT {offline}", *values)
         with self._engine.read(snapshot=True) as db:
             found, total = where.page(db, "workers", rows.WORKER, span)
@@ -80,6 +83,17 @@ class Workers(Part):
                 (world, worker_id, account_id),
             ).fetchone()
         return rows.read_worker(row) if row else None
+
+    def get_tracks(self, world: WorldId, digests: Collection[str]) -> Mapping[str, str]:
+        with self._engine.read(snapshot=True) as db:
+            return dict(
+                row
+                for batch in batches(digests)
+                for row in db.execute(
+                    f"SELECT digest, doc FROM tracks WHERE world = ? AND digest IN ({marks(batch)})",  # noqa: S608
+                    (world, *batch),
+                )
+            )
 
     def add_workers(self, world: WorldId, workers: Iterable[Worker]) -> None:
         with self._engine.write(world) as db:

@@ -144,6 +144,7 @@ class Worlds(Part):
                 ],
                 profiles=[read_profile(row) for row in where.page(db, "profiles p", PROFILE, everything)[0]],
                 workers=[rows.read_worker(row) for row in where.page(db, "workers", rows.WORKER, everything)[0]],
+                tracks=dict(db.execute("SELECT digest, doc FROM tracks WHERE world = ? ORDER BY digest", (world,))),
                 numbers=dict(
                     db.execute(
                         "SELECT name, value FROM numbers WHERE world = ? AND name <> 'journal' ORDER BY name", (world,)
