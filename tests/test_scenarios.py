@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tools import recording
 from upsim import fixture
 from upsim.clock import SECOND, ClockState, Instant, SystemClock, iso, parse_iso
 from upsim.errors import ConfigError
@@ -67,7 +68,7 @@ def worker_named(world: World, name: str) -> Worker:
     return page.items[0]
 
 
-@pytest.mark.parametrize("name", ["small-farm", "large-farm", "bad-day", "growth"])
+@pytest.mark.parametrize("name", ["small-farm", "large-farm", "bad-day", "growth", "recorded-farm"])
 def test_a_scenario_can_be_loaded_and_has_a_key_that_docs_name(name: str) -> None:
     found = fixture.load(name)
     (secret,) = found.secrets
@@ -132,6 +133,18 @@ def test_growth_is_growth(opened: Open) -> None:
     assert months == sorted(months)
     assert 38 <= months[0] <= 40
     assert get_overview(opened("growth"), farm(world)).workers_online > 600
+
+
+def test_the_recorded_farm_is_what_its_generator_makes_and_what_docs_say(opened: Open) -> None:
+    assert recording.OUT.read_text() == recording.text()
+    world = opened("recorded-farm")
+    (block,) = get_overview(world, farm(world)).blocks
+    assert (block.workers_total, block.workers_online) == (20, 20)
+    rates = by_time(worker_series(world, farm(world), worker_named(world, "rig-06").id, "24h", None).points)
+    assert rates["19:20"] < 0.7 * rates["19:00"]
+    assert rates["14:00"] > 1.4 * rates["13:30"]
+    rates = by_time(worker_series(world, farm(world), worker_named(world, "rig-05").id, "24h", None).points)
+    assert rates["09:10"] == 0
 
 
 def test_events_of_a_fixture_decide_where_its_workers_stand_now(tmp_path: Path) -> None:

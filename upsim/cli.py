@@ -103,6 +103,10 @@ def serve(**flags: str | None) -> None:
         gc.enable()
 
 
+_REMARKS = 10
+"""Remarks on its fixture that a start tells."""
+
+
 def _announce(config: Config, opened: Opened) -> None:
     url = opened.url
     lines = [f"upsim simulates the Ultimate Proxy API on {url}", ""]
@@ -127,7 +131,11 @@ def _announce(config: Config, opened: Opened) -> None:
         lines += ["", "Pools for miners, any user and password:"]
         lines += [f"  {port.url}  {port.algorithm}" for port in opened.pool_ports]
     if opened.remarks:
-        lines += ["", "Of its recorded workers:", *(f"  {remark}" for remark in opened.remarks)]
+        lines += ["", *opened.remarks[:_REMARKS]]
+        if len(opened.remarks) > _REMARKS:
+            lines.append(
+                f"… and {len(opened.remarks) - _REMARKS} more: the control plane tells all where it makes a world"
+            )
     lines += ["", f"Look at it: {url}/. All there is: {url}/docs. Ctrl-C stops it."]
     click.echo("\n".join(lines), err=True)
 

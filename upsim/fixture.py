@@ -9,6 +9,7 @@ import hashlib
 import ipaddress
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
 from functools import lru_cache
@@ -157,7 +158,7 @@ class _Reader:
         self._workers_of: dict[str, set[str]] = {}
         self._recordings: dict[str, Recording] = {}
         self._tracks: dict[str, str] = {}
-        self._remarks: list[str] = []
+        self._used: defaultdict[str, dict[str, Track]] = defaultdict(dict)
         self._tests: dict[ObjectId, list[tuple[Instant, HealthStatus]]] = {}
 
     def fixture(self) -> Fixture:
@@ -195,7 +196,7 @@ class _Reader:
             content,
             tuple(self._secrets),
             clock,
-            tuple(self._remarks),
+            tuple(self._remarks()),
         )
 
     def _recording(self, entry: Mapping[str, Any], path: list[str | int]) -> Recording:
@@ -211,8 +212,10 @@ class _Reader:
             text = (_folder(self._name) / entry["file"]).read_text(encoding="utf-8")
             self._digest = hashlib.blake2b(f"{self._digest}{text}".encode(), digest_size=8).hexdigest()
             return (read_csv if entry["file"].endswith(".csv") else read_json)(text, hold)
-        except (OSError, UnicodeDecodeError) as error:
-            raise _Mistake(where, f"{entry['file']} cannot be read: {error}.") from error
+        except OSError as error:
+            raise _Mistake(where, f"{entry['file']} cannot be read: {error.strerror or error}.") from error
+        except UnicodeDecodeError as error:
+            raise _Mistake(where, f"{entry['file']} is not UTF-8: {error}.") from error
         except RecordingError as error:
             raise _Mistake(where, f"recording {name!r}, {error}.") from error
 
@@ -228,8 +231,19 @@ class _Reader:
         if track is None:
             raise _Mistake([*path, "recorded"], f"{row['recorded']!r} has no readings of {name!r}.")
         self._tracks[track.digest] = track.text
-        self._remarks += Recording({name: track}).report()
+        self._used[row["recorded"]][name] = track
         return track
+
+    def _remarks(self) -> Iterator[str]:
+        """What to know of the recordings in use."""
+        for name, tracks in self._used.items():
+            begin = min(track.starts[0] for track in tracks.values())
+            end = max(track.starts[-1] for track in tracks.values())
+            yield (
+                f"recording {name!r}: {len(tracks)} workers, from {iso(Instant(begin))} to {iso(Instant(end))}; before"
+                " and after they are offline"
+            )
+            yield from Recording(tracks).report()
 
     def _id(self, *entity: object, at: Instant | None = None) -> ObjectId:
         return ObjectId(object_id(self._opened if at is None else at, "fixture", *entity))

@@ -21,6 +21,7 @@ SEEN = ("_id", "name", "profile_id", "status", "algorithm", "hashrate")
     "workers.offline",
     "workers.online",
     "workers.pool",
+    "workers.no-pool",
     cost=4,
 )
 def facts_of_workers(probe: Probe) -> None:
@@ -44,6 +45,8 @@ def facts_of_workers(probe: Probe) -> None:
         pool = one.get("pool_id")
         right = (pool is None and one.get("pool_name") is None) or held.get(pool) == one.get("pool_name")
         probe.expect("workers.pool", right, f"one of the profile's pools {held}, or null", (pool, one.get("pool_name")))
+        if pool is None:
+            probe.expect("workers.no-pool", one["hashrate"] == 0, "hashrate 0 without a pool", one["hashrate"])
         if one["status"] == "offline":
             rest = (one["hashrate"], one.get("uptime_seconds"), pool)
             probe.expect("workers.offline", rest == (0, 0, None), "hashrate 0, uptime 0, no pool", rest)

@@ -49,7 +49,7 @@ def test_a_reading_holds_until_the_next_one_but_no_longer_than_told_and_gaps_are
     rates = [track.rate_at(START + minute * MINUTE) for minute in (-1, 0, 4, 5, 19, 20, 59, 60, 74, 75)]
     assert rates == [0, 100, 100, 200, 200, 0, 0, 300, 300, 0]
     assert track.gaps == ((START + 20 * MINUTE, START + 60 * MINUTE), (START + 75 * MINUTE, None))
-    assert recording.report() == ("rig-1: 1 gaps, 40 minutes in all, in which it counts as offline",)
+    assert recording.report() == ("rig-1: 1 gap of 40 minutes, in which it counts as offline",)
     assert read_csv(CSV, hold=2 * HOUR).report() == ()
 
 

@@ -167,7 +167,8 @@ class Recording:
             inner = [(start, end) for start, end in track.gaps if end is not None]
             if inner:
                 minutes = sum(end - start for start, end in inner) // MINUTE
-                result.append(f"{name}: {len(inner)} gaps, {minutes} minutes in all, in which it counts as offline")
+                gaps = "1 gap of" if len(inner) == 1 else f"{len(inner)} gaps, together"
+                result.append(f"{name}: {gaps} {minutes} minutes, in which it counts as offline")
         return tuple(result)
 
 

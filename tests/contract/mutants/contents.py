@@ -171,6 +171,14 @@ def workers_mine_on_strange_pools(call: Call) -> None:
                 item["pool_id"] = "f" * 24
 
 
+@after("workers.no-pool")
+def workers_mine_without_a_pool(call: Call) -> None:
+    if WORKERS.fullmatch(call.path):
+        for item in call.items:
+            if item.get("pool_id"):
+                item["pool_id"] = item["pool_name"] = None
+
+
 @after("workers.always-a-profile")
 def some_workers_have_a_profile_that_is_gone(call: Call) -> None:
     if WORKERS.fullmatch(call.path):

@@ -12,7 +12,8 @@ several, by the order in which it does:
   So no quota is passed and no default doubled or lost between two requests, or by a process that dies.
 * `workers`: one document each. A deleted profile leaves a forward in the holdings, in the same change: from then on its
   workers are read as being on the target, whatever their own documents say, until those have followed.
-* `sums`: what an account's workers add up to: a copy, good for one version of them.
+* `sums`: what an account's workers add up to, all and by profile: a copy, good for one version of them.
+* `tracks`: recorded readings, by a digest of what is in them; content like any other, and never changed.
 * A world's version stands in its document: each change of its content first marks the world as changing there, and
   afterwards takes the mark away and leaves a new version.
 * `hits`, `numbers`, `journal` with `journal_ends`: counters, changed by one operation, and what they number.
@@ -31,7 +32,7 @@ What one server without transactions cannot do here, plainly:
   them; they take room until the database is dropped.
 * A process that dies while it changes a world leaves its mark: until the world is reset or restored it has no version,
   and nothing that was read of it is used twice. That is slower, and as right.
-* An account's pools and profiles together have to fit into one document of 16 MB: about 30,000.
+* An account's pools, profiles and courses together have to fit into one document of 16 MB: about 25,000 profiles.
 * Where the server is lost between a write and its answer (StoreUnavailable), that write may have happened.
 """
 
