@@ -65,6 +65,7 @@ READS: Final[Calls] = {
     "get_courses": lambda store: store.get_courses(WORLD, VIP),
     "get_default_profile": lambda store: store.get_default_profile(WORLD, VIP, "sha256"),
     "list_workers": lambda store: store.list_workers(WORLD, VIP, WorkerFilter(), ALL),
+    "get_tracks": lambda store: store.get_tracks(WORLD, ["0" * 24]),
     "list_algorithms": lambda store: store.list_algorithms(WORLD, VIP),
     "get_worker": lambda store: store.get_worker(WORLD, VIP, oid(300)),
     "read_sums": lambda store: store.read_sums(WORLD, VIP, "sha256", T0),
