@@ -231,7 +231,9 @@ def _renamed(value: Any, names: Mapping[str, str]) -> Any:
     if isinstance(value, list):
         renamed = [_renamed(one, names) for one in value]
         return sorted(renamed, key=lambda one: str(one["name"])) if renamed and _has_name(renamed[0]) else renamed
-    return names.get(value, value) if isinstance(value, str) else value
+    if isinstance(value, str) and re.fullmatch("[0-9a-f]{24}", value):
+        return names.get(value, "gone")  # a worker's history knows profiles that are deleted
+    return value
 
 
 def _has_name(value: object) -> bool:
