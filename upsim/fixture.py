@@ -404,7 +404,7 @@ class _Reader:
                 model=row["model"],
                 nominal=box.nominal,
                 home=box.cell,
-                cell=RECORDED if track else cell_now(box, history, max(at, last)),
+                cell=RECORDED if track else cell_now(box, history, max(at, last)) if history else box.cell,
                 weights=box.weights,
                 created_at=at,
                 updated_at=at,

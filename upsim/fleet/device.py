@@ -5,6 +5,7 @@ The seed decides the curves and the outages alone, so that worlds of different s
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import Final
 
 from upsim.clock import Instant
@@ -16,6 +17,8 @@ from upsim.records import dataclass
 
 _WEIGHTS: Final = (-6, -5, -4, -3, -2, 2, 3, 4, 5, 6)
 """What a worker may weigh a noise with: large enough to matter, so that no worker is without noise."""
+
+_two_bytes_each: Final = Struct(f">{NOISES}H").unpack_from
 
 WEIGHTS: Final = WIDTH - 1
 """How many weights a device has: of the ambient curve, then of each noise."""
@@ -87,7 +90,7 @@ def device(
         nominal = hardware.nominal + hardware.nominal * hardware.spread * bell(chance[4:7]) // 1_000_000
     if nominal < quantum:
         raise ValueError(f"a rate of {nominal} H/s is too low for {hardware.algorithm}; give {quantum} or more")
-    noises = tuple(_WEIGHTS[below(len(_WEIGHTS), chance[i : i + 2])] for i in range(8, 8 + 2 * NOISES, 2))
+    noises = [_WEIGHTS[number * len(_WEIGHTS) >> 16] for number in _two_bytes_each(chance, 8)]
     return Device(
         key=key,
         algorithm=hardware.algorithm,
