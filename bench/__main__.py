@@ -20,9 +20,12 @@ from typing import Final, TextIO
 SECTIONS: Final = ("start", "http", "stratum", "worlds", "dashboard", "keys", "scale")
 """Modules of this package whose `main` measures one thing and prints it."""
 
+ON_REQUEST: Final = ("peers",)
+"""Those that run only when they are named: they install other programs."""
+
 
 def main(wanted: list[str]) -> int:
-    """Run the sections of these names, or all."""
+    """Run the sections of these names, or all that install nothing."""
     if wanted[:1] == ["soak"]:
         from bench import soak
 
@@ -35,9 +38,10 @@ def main(wanted: list[str]) -> int:
             print("bench: --output takes a file, and comes last.", file=sys.stderr)
             return 2
         output, wanted = Path(wanted[-1]), wanted[:at]
-    unknown = [name for name in wanted if name not in SECTIONS]
+    unknown = [name for name in wanted if name not in (*SECTIONS, *ON_REQUEST)]
     if unknown:
-        print(f"bench: there is no section {unknown[0]!r}; there are {', '.join(SECTIONS)}.", file=sys.stderr)
+        there_are = ", ".join((*SECTIONS, *ON_REQUEST))
+        print(f"bench: there is no section {unknown[0]!r}; there are {there_are}.", file=sys.stderr)
         return 2
     with ExitStack() as stack:
         if output is not None:
