@@ -21,7 +21,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from bench.http import Client, memory_mb
+from bench.http import Client, cpu_s, memory_mb
 
 TURNS: Final = 15
 KEY: Final = "up_k_demovip"
@@ -46,7 +46,7 @@ def main() -> None:
         folder, answers = Path(place), Path(place) / "answers"
         answers.mkdir()
         with ours(folder, "waitress") as (port, _):
-            (answers / "small").write_bytes(Client(port, PATH, KEY).ask())
+            (answers / "small").write_bytes(Client(port, PATH, key=KEY).ask())
         kinds: dict[str, Callable[[], Start]] = {
             "bare": lambda: _bare_start(answers),
             "waitress": lambda: _our_start(folder, "waitress"),
@@ -96,14 +96,8 @@ def _bare_start(answers: Path) -> Start:
 
 
 def _answered(port: int, path: str, pid: int, began: float) -> Start:
-    Client(port, path, KEY).ask()
-    return Start((time.perf_counter() - began) * 1000, _cpu_ms(pid), memory_mb(pid))
-
-
-def _cpu_ms(pid: int) -> float:
-    """User and system time that a process's threads have spent."""
-    threads = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e6
+    Client(port, path, key=KEY).ask()
+    return Start((time.perf_counter() - began) * 1000, cpu_s(pid) * 1000, memory_mb(pid))
 
 
 @contextmanager
