@@ -1,8 +1,9 @@
 """The measure: the least that Flask on waitress can do for an answer, which is to hand out bytes that are there.
 
-    python -m bench.bare FOLDER
+    python -m bench.bare FOLDER [granian]
 
-answers the path /NAME with the file FOLDER/NAME as JSON, and says its port on standard output.
+answers the path /NAME with the file FOLDER/NAME as JSON, and says its port on standard output; for comparison, on
+granian.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from flask import Flask, Response
 from waitress.server import create_server
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, on_granian: bool = False) -> None:
     """Serve until killed."""
     answers = {file.name: file.read_bytes() for file in folder.iterdir()}
     app = Flask("bare", static_folder=None)
@@ -25,10 +26,17 @@ def main(folder: Path) -> None:
         return Response(answers[name], content_type="application/json")
 
     taken = socket.create_server(("127.0.0.1", 0))
+    if on_granian:
+        from upsim.config import Config
+        from upsim.doors import open_door
+
+        print(taken.getsockname()[1], flush=True)
+        open_door(Config(server="granian"), app, taken, lambda *_: False).run()
+        return
     server = create_server(app, sockets=[taken], threads=8)
     print(taken.getsockname()[1], flush=True)
     server.run()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), "granian" in sys.argv[2:])

@@ -176,10 +176,10 @@ def upsim(folder: Path, fixture: Path, *more: str) -> Iterator[Started]:
 
 
 @contextmanager
-def bare(answers: Path) -> Iterator[Started]:
-    """Run the bare app."""
+def bare(answers: Path, *more: str) -> Iterator[Started]:
+    """Run the bare app; `more` are further arguments."""
     began = time.perf_counter()
-    with _process([sys.executable, "-m", "bench.bare", str(answers)]) as process:
+    with _process([sys.executable, "-m", "bench.bare", str(answers), *more]) as process:
         assert process.stdout is not None
         port = int(process.stdout.readline())
         Client(port, f"/{next(answers.iterdir()).name}").ask()

@@ -5,9 +5,9 @@
 On request only: it installs them, with npm and pip, into a cache folder outside the repository (UPSIM_BENCH_CACHE, or
 upsim-bench among the user's caches). Each figure is a ratio to the bare app in the same run, the two taking turns: of
 calls per second, and after the stroke of calls per second of processor time, which other work on the machine disturbs
-less; above 1 is faster, for start-up slower. Each is asked over four kept connections. upsim looks up a key, counts the
-call, checks its scope and writes its journal; the others are asked to do nothing of the kind. One that cannot be had or
-started is said so, and left out.
+less; above 1 is faster, for start-up slower. Each is asked over eight kept connections. upsim looks up a key, counts
+the call, checks its scope and writes its journal; the others are asked to do nothing of the kind. One that cannot be
+had or started is said so, and left out.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from bench.peer_list import PEERS, Peer, Request, install
 
 TURNS: Final = 3
 SECONDS: Final = 1.5
-CONNECTIONS: Final = 4
+CONNECTIONS: Final = 8
 SIZES: Final = (1_000, 10_000)
 KEYED: Final = (f"X-API-Key: {KEY}",)
 SMALL: Final = Request("/v1/profiles/default?algorithm=randomx", headers=KEYED)
@@ -163,8 +163,8 @@ def _ours(folder: Path, door: str, processes: int, base: Started, base_start: fl
         with upsim(folder, fixture, *more) as started:
             if size == SIZES[0]:
                 start = started.seconds / base_start
-                cells.append(_ratio(started, SMALL, base, "small"))
-            cells.append(_ratio(started, PAGE, base, "page"))
+                cells.append(ratio(started, SMALL, base, "small"))
+            cells.append(ratio(started, PAGE, base, "page"))
     _row(f"upsim, {door}{f', {processes} processes' if processes > 1 else ''}", True, start, cells)
 
 
@@ -186,12 +186,13 @@ def _theirs(
                 Asker(started.port, request).ask()
             if size == SIZES[0]:
                 start = started.seconds / base_start
-                cells.append(_ratio(started, peer.small, base, "small"))
-            cells.append(_ratio(started, peer.page, base, "page"))
+                cells.append(ratio(started, peer.small, base, "small"))
+            cells.append(ratio(started, peer.page, base, "page"))
     _row(peer.name, peer.keeps_state, start, cells, peer.note)
 
 
-def _ratio(server: Started, request: Request, base: Started, name: str) -> Rates:
+def ratio(server: Started, request: Request, base: Started, name: str) -> Rates:
+    """Its rates by those of the bare app for the answer of a name, the two taking turns."""
     rates(server, request)  # what compiles itself while it runs, has
     turns = [(rates(server, request), rates(base, Request(f"/{name}"))) for _ in range(TURNS)]
     calls, cpu = (median(theirs[kind] / bare[kind] for theirs, bare in turns) for kind in (0, 1))
