@@ -259,3 +259,12 @@ def test_an_answer_kept_anew_takes_its_room_once() -> None:
     for _ in range(20):
         answers.keep(asked(1), kept(4_000))
     assert answers.find(asked(0), Instant(1))
+
+
+def test_a_long_query_takes_the_room_that_it_takes() -> None:
+    """Who asks decides how long it is."""
+    answers = KeptAnswers(room_bytes=1_000_000)
+    long = [(*asked(0)[:3], f"{number}{'x' * 60_000}") for number in range(100)]
+    for one in long:
+        answers.keep(one, kept(2))
+    assert 0 < sum(answers.find(one, Instant(1)) is not None for one in long) <= 1_000_000 // 60_000

@@ -236,6 +236,16 @@ def _renamed(value: Any, names: Mapping[str, str]) -> Any:
     return value
 
 
+def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[object]:
+    """What is there and should not be, and the other way round, part by part."""
+    listed: list[object] = []
+    for part in found:
+        there, due = ([whole] if not isinstance(whole, list) else whole for whole in (found[part], wanted[part]))
+        listed += [(part, "has", one) for one in there if one not in due]
+        listed += [(part, "lacks", one) for one in due if one not in there]
+    return listed[:10]
+
+
 def _has_name(value: object) -> bool:
     return isinstance(value, dict) and "name" in value
 
@@ -302,11 +312,12 @@ class Writer:
         before = self._twin.content(), self._twin.journal(), self._twin.used()
         made = 0
         if self._open is None:
-            assert (content, journal, used) == before
+            assert content == before[0], _differences(content, before[0])
+            assert (journal, used) == before[1:]
         else:
             status = self._twin.do(self._open)
             after = self._twin.content(), self._twin.journal(), self._twin.used()
-            assert content in (before[0], after[0]), f"a part of {self._open}"
+            assert content in (before[0], after[0]), f"a part of {self._open}: {_differences(content, after[0])}"
             assert journal in (before[1], after[1]), self._open
             assert used in (before[2], after[2]), self._open
             made = int(content == after[0] != before[0])

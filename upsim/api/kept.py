@@ -64,16 +64,15 @@ class KeptAnswers:
     def keep(self, asked: Asked, kept: Kept) -> None:
         """Keep an answer, in place of the one before, and of others where it needs their room."""
         with self._lock:
-            self._forget(self._answers.pop(asked, None))
+            before = self._answers.pop(asked, None)
+            if before is not None:
+                self._taken -= _size(asked, before)
             self._answers[asked] = kept
-            self._taken += _size(kept)
+            self._taken += _size(asked, kept)
             while self._taken > self._room:
-                self._forget(self._answers.popitem(last=False)[1])
-
-    def _forget(self, kept: Kept | None) -> None:
-        if kept is not None:
-            self._taken -= _size(kept)
+                self._taken -= _size(*self._answers.popitem(last=False))
 
 
-def _size(kept: Kept) -> int:
-    return _OVERHEAD_BYTES + len(kept.body)
+def _size(asked: Asked, kept: Kept) -> int:
+    """What both take: who asks may write a query of tens of thousands of signs."""
+    return _OVERHEAD_BYTES + len(asked[2]) + len(asked[3]) + len(kept.body)

@@ -95,7 +95,14 @@ def write(universe: Universe, call: Passage, status: int, untold: Untold) -> Non
         untold.over()
 
 
-_masked = lru_cache(maxsize=1024)(journal.masked_text)  # the same paths and queries come again and again
+_LONG: Final = 500
+"""Signs of a path or query that is not remembered: it comes once, and takes room."""
+
+_known = lru_cache(maxsize=1024)(journal.masked_text)  # the same paths and queries come again and again
+
+
+def _masked(text: str) -> str:
+    return _known(text) if len(text) <= _LONG else journal.masked_text(text)
 
 
 class Untold:
