@@ -6,10 +6,10 @@ on who else is busy is the processor time of a call, added up over all processes
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -19,7 +19,10 @@ from typing import Final
 
 from bench import http
 
-TURNS: Final = 3
+TURNS: Final = 7
+CALLS: Final = 600
+"""Calls a turn."""
+PATHS: Final = (http.SMALL, http.page(5))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,39 +49,45 @@ SETUPS: Final = (
 
 def main() -> None:
     """Measure and print."""
-    print(f"{'':40}{'small':>9}{'page':>9}{'small':>10}{'page':>10}{'memory':>9}")
-    print(f"{'':40}{'/s':>9}{'/s':>9}{'CPU µs':>10}{'CPU µs':>10}{'MB':>9}", flush=True)
     with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
         folder = Path(place)
         redis = stack.enter_context(_redis(folder))
         fixture = folder / "fixture.yaml"
         fixture.write_text(http.FIXTURE.format(key=http.KEY, workers=http.FEW))
+        servers = {}
         for number, setup in enumerate(SETUPS):
             if redis is None and "{redis}" in setup.flags:
-                print(f"{setup.title:40}   there is no redis-server on this machine")
+                print(f"{setup.title:34}left out: there is no redis-server on this machine")
                 continue
             own = folder / str(number)
             own.mkdir()
             flags = [flag.format(folder=own, redis=redis) for flag in setup.flags]
-            with http.upsim(own, fixture, *flags) as server:
-                found = [_measured(server, path) for path in (http.SMALL, http.page(5))]
-                memory = sum(http.memory_mb(pid) for pid in _family(server.pid))
-            rates = "".join(f"{rate:>9,.0f}" for rate, _ in found)
-            costs = "".join(f"{cost:>10,.0f}" for _, cost in found)
-            print(f"{setup.title:40}{rates}{costs}{memory:>9,.0f}", flush=True)
+            servers[setup.title] = stack.enter_context(http.upsim(own, fixture, *flags))
+        # By turns, so that whatever else this machine does is done to all of them.
+        found: dict[tuple[str, str], list[tuple[float, float]]] = {}
+        for _ in range(TURNS):
+            for title, server in servers.items():
+                for path in PATHS:
+                    found.setdefault((title, path), []).append(_measured(server, path))
+        print(f"{'':34}{'small':>9}{'page':>9}{'small':>10}{'page':>9}{'small':>9}{'page':>7}{'memory':>9}")
+        print(f"{'':34}{'/s':>9}{'/s':>9}{'CPU µs':>10}{'CPU µs':>9}{'ratio':>9}{'ratio':>7}{'MB':>9}", flush=True)
+        costs = {key: median(cost for _, cost in turns) for key, turns in found.items()}
+        for title, server in servers.items():
+            rates = "".join(f"{median(rate for rate, _ in found[title, path]):>9,.0f}" for path in PATHS)
+            small, page = (costs[title, path] for path in PATHS)
+            ratios = [costs[title, path] / costs[SETUPS[0].title, path] for path in PATHS]
+            memory = sum(http.memory_mb(pid) for pid in _family(server.pid))
+            print(f"{title:34}{rates}{small:>10,.0f}{page:>9,.0f}{ratios[0]:>9.2f}{ratios[1]:>7.2f}{memory:>9,.0f}")
 
 
 def _measured(server: http.Started, path: str) -> tuple[float, float]:
-    """Calls per second, and the processor time of one, µs."""
+    """Calls per second of one turn, and the processor time of one call, µs."""
     clients = [http.Client(server.port, path) for _ in range(http.CONNECTIONS)]
-    http.turn(server, clients)  # warm
-    rates, costs = [], []
-    for _ in range(TURNS):
-        before = _cpu_s(server.pid)
-        done = sum(1 for _ in range(http.CALLS // http.CONNECTIONS) for _ in _asked(clients))
-        costs.append((_cpu_s(server.pid) - before) / done * 1e6)
-        rates.append(http.turn(server, clients).rate)
-    return median(rates), median(costs)
+    before, began, done = _cpu_s(server.pid), time.perf_counter(), 0
+    while done < CALLS:
+        done += sum(1 for _ in _asked(clients))
+    took = time.perf_counter() - began
+    return done / took, (_cpu_s(server.pid) - before) / done * 1e6
 
 
 def _asked(clients: Sequence[http.Client]) -> Iterator[bytes]:
@@ -96,12 +105,7 @@ def _family(pid: int) -> list[int]:
 
 def _cpu_s(pid: int) -> float:
     """Processor time that the server has used, all its processes together."""
-    ticks = os.sysconf("SC_CLK_TCK")
-    spent = 0
-    for one in _family(pid):
-        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-        spent += int(fields[11]) + int(fields[12])
-    return spent / ticks
+    return sum(http.cpu_s(one) for one in _family(pid))
 
 
 @contextmanager
