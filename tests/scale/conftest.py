@@ -75,7 +75,7 @@ def mongodb_by_cable(url_for: UrlFor, cable_to: CableTo) -> tuple[str, Cable]:
 
 
 _IMPATIENT: Sequence[str] = (
-    () if LOSS_S >= 5 else ("serverSelectionTimeoutMS=300", "socketTimeoutMS=500", "connectTimeoutMS=300")
+    () if LOSS_S >= 5 else ("serverSelectionTimeoutMS=1000", "socketTimeoutMS=2000", "connectTimeoutMS=1000")
 )
 """As a URL may say it: tests do not wait as long as users may have to."""
 
@@ -92,5 +92,5 @@ def mongodb_limits_by_cable(replica_set_port: int, cable_to: CableTo) -> tuple[s
 def redis_by_cable(redis_door: Path, cable_to: CableTo) -> tuple[str, Cable]:
     """The URL of a Redis that is reached by a cable, and the cable."""
     cable = cable_to(redis_door)
-    impatient = "" if LOSS_S >= 5 else "?socket_timeout=0.3&socket_connect_timeout=0.3"
+    impatient = "" if LOSS_S >= 5 else "?socket_timeout=1&socket_connect_timeout=1"
     return f"redis://127.0.0.1:{cable.port}{impatient}", cable

@@ -358,7 +358,7 @@ def _server_link(url: str) -> Link:
         lock=nullcontext(),
         duplicate=errors.DuplicateKeyError,
         bulk=errors.BulkWriteError,
-        lost=(errors.ConnectionFailure,),
+        lost=(errors.ConnectionFailure, errors.ProtocolError),
         unconfirmed=(errors.WriteConcernError, errors.ExecutionTimeout, errors.DocumentTooLarge),
         refused=(errors.OperationFailure,),
         light=WriteConcern(w=1) if concern else None,
