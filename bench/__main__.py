@@ -17,7 +17,7 @@ from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
 from typing import Final, TextIO
 
-SECTIONS: Final = ("start", "http", "doors", "stratum", "worlds", "dashboard", "keys", "scale")
+SECTIONS: Final = ("start", "http", "doors", "stratum", "door", "worlds", "dashboard", "keys", "scale")
 """Modules of this package whose `main` measures one thing and prints it."""
 
 ON_REQUEST: Final = ("peers",)

@@ -26,6 +26,7 @@ VALUES: dict[str, tuple[str, object]] = {
     "pool_network": ("real", "real"),
     "pool_timeout": ("0.25", 0.25),
     "pool_ports": ("randomx=0,sha256=3333", (("randomx", 0), ("sha256", 3333))),
+    "stratum": ("sha256=3333", (("sha256", 3333),)),
     "trusted_proxy": ("10.0.0.1, fd00::/8", ("10.0.0.1", "fd00::/8")),
     "admin_token": ("t0ken", "t0ken"),
     "tls": ("on", True),

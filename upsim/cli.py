@@ -136,6 +136,9 @@ def _announce(config: Config, opened: Opened) -> None:
             lines.append(
                 f"… and {len(opened.remarks) - _REMARKS} more: the control plane tells all where it makes a world"
             )
+    if opened.stratum:
+        lines += ["", "The proxy's own door for miners, as ACCOUNT.WORKER with any password:"]
+        lines += [f"  {port.url}  {port.algorithm}" for port in opened.stratum]
     lines += ["", f"Look at it: {url}/. All there is: {url}/docs. Ctrl-C stops it."]
     click.echo("\n".join(lines), err=True)
 

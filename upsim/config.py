@@ -131,6 +131,12 @@ class Config:
     pool_ports: tuple[tuple[str, int], ...] = _setting(
         (), "ALGORITHM=PORT,…", _pool_ports, "Open these ports for simulated pools that miners can connect to."
     )
+    stratum: tuple[tuple[str, int], ...] = _setting(
+        (),
+        "ALGORITHM=PORT,…",
+        _pool_ports,
+        "Open the proxy's own door on these ports: a miner that logs in as ACCOUNT.WORKER is a worker of the API.",
+    )
     trusted_proxy: tuple[str, ...] = _setting(
         (),
         "NETWORK,…",

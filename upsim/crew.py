@@ -89,11 +89,13 @@ class _Crew:
         opened = self._fork("answers")
         for _ in range(self._config.processes - 1):
             self._fork("answers")
-        if self._config.pool_ports:
-            opened = replace(opened, pool_ports=self._fork("pools").pool_ports)
+        if self._config.pool_ports or self._config.stratum:
+            held = self._fork("pools")
+            opened = replace(opened, pool_ports=held.pool_ports, stratum=held.stratum)
             # Should they have to be opened again, it is on the same ports.
             same = tuple((port.algorithm, port.port) for port in opened.pool_ports)
-            self._config = replace(self._config, pool_ports=same)
+            doors = tuple((port.algorithm, port.port) for port in opened.stratum)
+            self._config = replace(self._config, pool_ports=same, stratum=doors)
         return opened
 
     def watch(self) -> None:
@@ -167,7 +169,7 @@ def _live(config: Config, role: str, taken: socket.socket, say: int, lifeline: i
 
 def _serve(config: Config, role: str, taken: socket.socket, say: int) -> None:
     try:
-        server = Server(config if role == "pools" else replace(config, pool_ports=()))
+        server = Server(config if role == "pools" else replace(config, pool_ports=(), stratum=()))
     except ConfigError as error:
         _say(say, {"refusal": str(error)})
         return

@@ -142,6 +142,10 @@ class Profile:
     updated_at: Instant
 
 
+MEASURED = "measured"
+"""The model of a worker whose miner really connects: what it does is measured, and its nominal rate is 0."""
+
+
 @dataclass(frozen=True, slots=True)
 class Course:
     """Which pool a profile's workers mined on, and since when.
@@ -177,7 +181,7 @@ class Worker:
 
     Attributes:
         profile_id: the profile it is assigned to; never empty, and never that of a deleted profile.
-        model: its hardware, a key of the fleet's table.
+        model: its hardware, a key of the fleet's table; or MEASURED.
         nominal: the rate it is built for, in its algorithm's unit.
         home: the cell it stands in, in the fleet's tree of sites, racks and slots: what goes down with it.
         cell: the cell it counts for since the last change by hand: home where there was none. Whether it is online is
@@ -203,6 +207,48 @@ class Worker:
     retired_at: Instant | None = None
     history: tuple[tuple[Instant, str, int, str], ...] = ()
     track: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mined:
+    """What a measured worker did in a short time.
+
+    Attributes:
+        accepted, stale, rejected: shares.
+        work: units accepted; what a unit is, its algorithm decides.
+        blocks: (level, block, units) of the same work, once for each level: blocks of a level are as long as each
+            other, and numbered since 1970.
+        last_at: when its last share was accepted; None where none was.
+    """
+
+    worker_id: ObjectId
+    account_id: ObjectId
+    algorithm: str
+    accepted: int
+    stale: int
+    rejected: int
+    work: int
+    blocks: tuple[tuple[int, int, int], ...]
+    last_at: Instant | None
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What is kept of a measured worker besides its blocks of work.
+
+    Attributes:
+        accepted, stale, rejected: shares, since it first came.
+        since: when its miner came, at the last share; None before the first.
+        work: units accepted since then.
+        last_at: when its last share was accepted; None before the first.
+    """
+
+    accepted: int = 0
+    stale: int = 0
+    rejected: int = 0
+    since: Instant | None = None
+    work: int = 0
+    last_at: Instant | None = None
 
 
 class Stage(StrEnum):
@@ -344,6 +390,7 @@ class Page(Generic[Item]):
 
 
 __all__ = [
+    "MEASURED",
     "MOVE",
     "Account",
     "ApiKey",
@@ -354,6 +401,8 @@ __all__ = [
     "HealthStatus",
     "Instant",
     "JournalEntry",
+    "Measured",
+    "Mined",
     "ObjectId",
     "Outcome",
     "Page",

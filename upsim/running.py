@@ -56,6 +56,7 @@ def _write_ready_file(config: Config, opened: Opened) -> None:
             for login in opened.logins
         ],
         "pools": [{"algorithm": port.algorithm, "url": port.url} for port in opened.pool_ports],
+        "stratum": [{"algorithm": port.algorithm, "url": port.url} for port in opened.stratum],
     }
     try:
         write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())

@@ -36,6 +36,7 @@ from upsim.readiness import Readiness
 from upsim.records import dataclass
 from upsim.rules.fleets import summands
 from upsim.rules.magic import is_magic
+from upsim.rules.miners import put_all_offline
 from upsim.rules.worlds import DEFAULT, open_default
 from upsim.store.factory import open_store
 from upsim.web import access
@@ -45,6 +46,7 @@ from upsim.world import PoolTester, Universe, World
 if TYPE_CHECKING:
     from upsim.dashboard.sandbox import Sandbox
     from upsim.pools import OpenPort, Pools
+    from upsim.proxy.door import StratumDoor
     from upsim.tls.serving import ServerTls
     from upsim.web.metrics import Metrics
 
@@ -76,6 +78,7 @@ class Opened:
     logins: tuple[Login, ...]
     pool_ports: tuple[OpenPort, ...]
     remarks: tuple[str, ...] = ()
+    stratum: tuple[OpenPort, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """For another process."""
@@ -87,9 +90,9 @@ class Opened:
         logins = tuple(Login(**{**login, "scopes": tuple(login["scopes"])}) for login in content["logins"])
         from upsim.pools import OpenPort
 
-        ports = tuple(OpenPort(**port) for port in content["pool_ports"])
+        ports, doors = (tuple(OpenPort(**port) for port in content[name]) for name in ("pool_ports", "stratum"))
         remarks = tuple(content["remarks"])
-        return cls(content["url"], content["authority"], content["admin_token"], logins, ports, remarks)
+        return cls(content["url"], content["authority"], content["admin_token"], logins, ports, remarks, doors)
 
 
 class Server:
@@ -152,6 +155,7 @@ class Server:
         self.logins = () if config.sandbox else self._logins(beginning)
         self._remarks = beginning.remarks
         self.pool_ports: list[OpenPort] = []
+        self.stratum: StratumDoor | None = None
         self.authority: Path | None = None
         self._tls: ServerTls | None = None
         self._door: Door | None = None
@@ -180,6 +184,7 @@ class Server:
             logins=self._known_keys,
             visits=self._visits,
             max_latency_ms=self._visits.max_latency_ms if self._visits else MAX_LATENCY_MS,
+            stratum=lambda: self.stratum,
             address_of=partial(_address_of, self.config.trusted_proxy),
             lacking=self.readiness.lacking,
             metrics=self._metrics,
@@ -209,6 +214,7 @@ class Server:
         Raises:
             ConfigError: the address or port cannot be had, or the door that was chosen.
         """
+        alone = taken is None
         taken = taken or bound(self.config.host, self.config.port)
         try:
             self._tls = tls_of(self.config, self.universe.wall)
@@ -217,6 +223,8 @@ class Server:
             taken.close()
             raise
         self.authority = None if self._tls is None else self._tls.authority
+        if alone and not self.config.stratum:
+            put_all_offline(self.universe)  # whoever was connected when an earlier process ended
         self.open_ports()
         return url_of(taken, "http" if self._tls is None else "https")
 
@@ -242,11 +250,21 @@ class Server:
             # Told by the process that holds the ports, which may not be the one that is asked.
             counting = threading.Thread(target=self._count_sessions, name="upsim-sessions", daemon=True)
             counting.start()
+        if self.config.stratum:
+            from upsim.proxy.opening import open_stratum  # a good part of a start, where it is not needed
+
+            put_all_offline(self.universe)
+            self.stratum = open_stratum(self.config, self.universe)
 
     def opened(self, url: str) -> Opened:
         """What a user needs to know of it, once it answers there."""
         authority = None if self.authority is None else str(self.authority)
-        return Opened(url, authority, self.admin_token, self.logins, tuple(self.pool_ports), self._remarks)
+        stratum: tuple[OpenPort, ...] = ()
+        if self.stratum is not None:
+            from upsim.pools import OpenPort
+
+            stratum = tuple(OpenPort(door.algorithm, door.address, door.port) for door in self.stratum.openings)
+        return Opened(url, authority, self.admin_token, self.logins, tuple(self.pool_ports), self._remarks, stratum)
 
     def run(self) -> None:
         """Answer requests until interrupted; then those under way are finished."""
@@ -291,6 +309,8 @@ class Server:
                 thread.join()
         if self._tls is not None:
             self._tls.close()
+        if self.stratum is not None:
+            self.stratum.close()  # while the store is there: it has things to write down
         if self._pools is not None:
             self._pools.close()
         self._release()

@@ -6,7 +6,7 @@ With a real server on a free port, and the app itself for test clients that need
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
@@ -44,6 +44,7 @@ class Simulator(Client):
         limits_storage: str | None = None,
         pool_network: Literal["simulated", "real"] = "simulated",
         pool_timeout: float = 5.0,
+        stratum: Mapping[str, int] | None = None,
         trusted_proxy: Sequence[str] = (),
         admin_token: str | None = None,
         threads: int = 8,
@@ -58,6 +59,7 @@ class Simulator(Client):
 
         Args:
             port: 0 takes a free one.
+            stratum: ports of the proxy's own door for miners, by algorithm; 0 takes a free one, which `miners` tells.
             listen: false opens no socket at all: then there is no `url`, and `app` is the only door.
 
         Raises:
@@ -73,6 +75,7 @@ class Simulator(Client):
             "limits_storage": limits_storage,
             "pool_network": pool_network,
             "pool_timeout": pool_timeout,
+            "stratum": ",".join(f"{algorithm}={number}" for algorithm, number in (stratum or {}).items()) or None,
             "trusted_proxy": ",".join(trusted_proxy) or None,
             "admin_token": admin_token,
             "threads": threads,
@@ -124,6 +127,12 @@ class Simulator(Client):
                 "this simulator does not listen: use it with `with`, or call start(); or go through .app"
             )
         return self._wire.url
+
+    @property
+    def miners(self) -> Mapping[str, str]:
+        """Where miners connect, by algorithm, once it listens: they log in as WORLD/ACCOUNT.WORKER."""
+        door = self._server.stratum
+        return {one.algorithm: one.url for one in door.openings} if door is not None else {}
 
     @property
     def app(self) -> Flask:

@@ -11,15 +11,22 @@ import pytest
 from tests.store.things import ALL, BASIC, T0, VIP, WORLD, account, content, key, oid, pool, profile, record, worker
 from upsim.clock import Instant
 from upsim.errors import DefaultProfileKept, NotFound, QuotaExceeded, StoreUnavailable
-from upsim.model import JournalEntry, Tier, Version, WorldId
+from upsim.model import JournalEntry, Mined, Tier, Version, WorldId
 from upsim.store.base import Content, EntryFilter, PoolChanges, ProfileChanges, Store, WorkerFilter
 from upsim.store.mongo import MongoStore
 
 LATER = Instant(T0 + 5000)
 OTHER = WorldId("other")
+MINED = Mined(oid(300), VIP, "sha256", 1, 0, 0, 5, ((0, 7, 5),), T0)
 ENTRY = JournalEntry(0, T0, 1, "GET", "/v1/pools", "", None, None, 200, "rule")
 
 Calls = dict[str, Callable[[Store], Any]]
+
+
+def _forget_work(store: Store) -> None:
+    store.add_mined(WORLD, [MINED])
+    store.forget_work(WORLD, [(9, 9)])
+
 
 CHANGES: Final[Calls] = {
     "change_world": lambda store: store.change_world(WORLD, lambda known: replace(known, seed=known.seed + 1)),
@@ -40,6 +47,8 @@ CHANGES: Final[Calls] = {
     "change_workers": lambda store: store.change_workers(
         WORLD, VIP, [oid(300)], lambda known: replace(known, nominal=known.nominal * 2)
     ),
+    "add_mined": lambda store: store.add_mined(WORLD, [MINED]),
+    "forget_work": _forget_work,
     "assign_workers": lambda store: store.assign_workers(WORLD, VIP, [oid(300)], oid(201), LATER),
 }
 """A call of each method that changes a world."""
@@ -68,6 +77,10 @@ READS: Final[Calls] = {
     "get_tracks": lambda store: store.get_tracks(WORLD, ["0" * 24]),
     "list_algorithms": lambda store: store.list_algorithms(WORLD, VIP),
     "get_worker": lambda store: store.get_worker(WORLD, VIP, oid(300)),
+    "get_places": lambda store: store.get_places(WORLD, VIP, [oid(300)]),
+    "get_measured": lambda store: store.get_measured(WORLD, [oid(300)], 0),
+    "read_work": lambda store: store.read_work(WORLD, oid(300), 0, 0),
+    "list_measured": lambda store: store.list_measured(WORLD),
     "read_sums": lambda store: store.read_sums(WORLD, VIP, "sha256", T0),
     "add_entry": lambda store: store.add_entry(WORLD, ENTRY, 10),
     "list_entries": lambda store: store.list_entries(WORLD, EntryFilter(), 10),

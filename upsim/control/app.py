@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from flask import Flask, Response, request
 
-from upsim.control import PREFIX, WORLDS, about, accounts, effects, guard, state, worlds
+from upsim.control import PREFIX, WORLDS, about, accounts, effects, guard, miners, state, worlds
 from upsim.control.call import ControlCall, Controls
 from upsim.errors import UpsimError
 from upsim.spec import CONTROL, Operation
@@ -59,6 +59,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
         accounts.revoke_key,
         accounts.spawn_workers,
         accounts.change_workers,
+        miners.list_miners,
         effects.list_faults,
         effects.add_fault,
         effects.remove_fault,

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from flask import Request
 
-from upsim.model import Account
+from upsim.model import Account, WorldId
 from upsim.records import dataclass
 from upsim.rules.faults import MAX_LATENCY_MS
 from upsim.rules.worlds import NewWorld, require_world
@@ -31,6 +31,20 @@ class Visits(Protocol):
         """A private world for the visitor from this address."""
 
 
+class Miners(Protocol):
+    """The proxy's own door for miners, as the control plane knows it."""
+
+    @property
+    def ports(self) -> Sequence[Json]:
+        """Where it listens: algorithm and URL."""
+
+    def sessions(self, world_id: WorldId) -> Sequence[Json]:
+        """The world's miners that are connected."""
+
+    def events(self, world_id: WorldId, since: int) -> Sequence[Json]:
+        """What happened to them last, after the event of that number."""
+
+
 @dataclass(frozen=True, slots=True)
 class Controls:
     """What the control plane may touch besides the worlds.
@@ -42,6 +56,7 @@ class Controls:
         logins: the default world's accounts with keys that are known to all.
         visits: the public sandbox, where this is one.
         max_latency_ms: how long a fault may make an answer wait.
+        stratum: the proxy's door for miners, where this process holds it.
         address_of: where a request comes from.
         lacking: what keeps this process from answering calls, with the reason; empty where it is ready.
         metrics: what is counted for Prometheus, where it is.
@@ -53,6 +68,7 @@ class Controls:
     logins: Callable[[], Sequence[Json]] = tuple
     visits: Visits | None = None
     max_latency_ms: int = MAX_LATENCY_MS
+    stratum: Callable[[], Miners | None] = lambda: None
     address_of: Callable[[Request], str] = lambda asked: asked.remote_addr or ""
     lacking: Callable[[], Mapping[str, str]] = dict
     metrics: Metrics | None = None

@@ -10,7 +10,7 @@ from typing import Final
 from upsim.errors import InvalidInput, NotFound
 from upsim.fleet import HARDWARE, RECORDED, Event, EventKind, cell_now, device
 from upsim.ids import numbered, object_id
-from upsim.model import Account, ObjectId, Worker
+from upsim.model import MEASURED, Account, ObjectId, Worker
 from upsim.records import dataclass
 from upsim.rules.fleets import device_of, history_of
 from upsim.rules.worlds import cap_of
@@ -105,11 +105,14 @@ def change_workers(
 
     Raises:
         NotFound: a worker is not the account's.
+        InvalidInput: a worker is measured.
     """
     now = world.now()
     event = Event(now, EventKind(wanted.value), per_mille)
 
     def change(worker: Worker) -> Worker:
+        if worker.model == MEASURED:
+            raise InvalidInput("worker_ids", f"{worker.name!r} is measured: it does what its miner does.")
         return replace(
             worker,
             cell=RECORDED if worker.track else cell_now(device_of(worker), (*history_of(worker), event), now),

@@ -7,6 +7,7 @@ from upsim.clock import FOREVER, Instant
 from upsim.model import Account
 from upsim.records import dataclass
 from upsim.rules.fleets import Fleet
+from upsim.rules.measured import fleet_hashrate
 from upsim.store.base import PoolCounts
 from upsim.world import World
 
@@ -68,7 +69,9 @@ def get_overview(world: World, account: Account) -> Overview:
             found = fleet.reading(now)
             until = min(until, found.until)
             # Those that were retired, or are still to come, are in the lists as offline: so they count here.
-            blocks.append(Block(algorithm, fleet.listed, found.online, counts, found.hashrate))
+            measured, valid = fleet_hashrate(world, account, algorithm, now)
+            until = min(until, valid)
+            blocks.append(Block(algorithm, fleet.listed, found.online, counts, found.hashrate + measured))
         else:
             blocks.append(Block(algorithm, 0, 0, counts, 0))
     return Overview(tuple(blocks), until)

@@ -11,17 +11,44 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from upsim.algorithms import ALGORITHMS
 from upsim.clock import ClockState, Instant, iso, parse_iso
 from upsim.errors import InvalidInput
 from upsim.fleet import Track
 from upsim.ids import digest_of, hint_of, new_key
-from upsim.model import Account, ApiKey, Course, Health, Pool, Profile, Worker, WorldId, WorldRecord
+from upsim.model import (
+    Account,
+    ApiKey,
+    Course,
+    Health,
+    Measured,
+    ObjectId,
+    Pool,
+    Profile,
+    Worker,
+    WorldId,
+    WorldRecord,
+)
 from upsim.rules import behaviours, faults
 from upsim.rules.clocks import MAX_SPEED, ClockChange, changed
+from upsim.rules.miners import put_world_offline
 from upsim.rules.snapshots import keep_birth
-from upsim.rules.spelling import ACCOUNT, COURSE, HEALTH, KEY, POOL, PROFILE, WORKER, read, read_all, spelt
+from upsim.rules.spelling import (
+    ACCOUNT,
+    COURSE,
+    HEALTH,
+    KEY,
+    MEASURED_WORKER,
+    POOL,
+    PROFILE,
+    WORK,
+    WORKER,
+    read,
+    read_all,
+    spelt,
+)
 from upsim.rules.worlds import Birth, IssuedKey, NewWorld, Wish, list_worlds, new_record
-from upsim.store.base import Content
+from upsim.store.base import Content, Work
 from upsim.world import Universe, World
 
 FORMAT: Final = "upsim-world/1"
@@ -49,6 +76,8 @@ def save_world(world: World) -> dict[str, Any]:
         "courses": [spelt(one, COURSE) for one in content.courses],
         "tracks": {digest: json.loads(text) for digest, text in content.tracks.items()},
         "workers": [spelt(one, WORKER) for one in content.workers],
+        "measured": {worker_id: spelt(one, MEASURED_WORKER) for worker_id, one in content.measured.items()},
+        "work": WORK.write(content.work),
     }
 
 
@@ -70,6 +99,7 @@ def load_world(universe: Universe, wish: Wish, document: Mapping[str, Any]) -> N
     content, issued = _content(document)
     record = _record(universe, wish, document)
     universe.store.create_world(record, content)
+    put_world_offline(universe.world(record))  # no miner came with it
     keep_birth(universe, universe.world(record))
     return NewWorld(record, tuple(content.accounts), issued)
 
@@ -143,9 +173,9 @@ def _content(document: Mapping[str, Any]) -> tuple[Content, tuple[IssuedKey, ...
         isinstance(last, int) and not isinstance(last, bool) and 0 <= last < 2**53 for last in numbers.values()
     ):
         raise InvalidInput("snapshot.numbers", "must hold whole numbers.")
-    return Content(
-        accounts, [one.key for one in issued], pools, profiles, workers, dict(numbers), courses, tracks
-    ), issued
+    measured, work = _measured(document, {worker.id for worker in workers}, owners)
+    keys = [one.key for one in issued]
+    return Content(accounts, keys, pools, profiles, workers, dict(numbers), courses, tracks, measured, work), issued
 
 
 def _courses(document: Mapping[str, Any], profiles: Sequence[Profile], owners: set[Any]) -> list[Course]:
@@ -178,6 +208,27 @@ def _tracks(document: Mapping[str, Any]) -> dict[str, str]:
             raise InvalidInput(f"snapshot.tracks.{digest}", f"was changed since: it is now {track.digest}.")
         tracks[digest] = track.text
     return tracks
+
+
+def _measured(
+    document: Mapping[str, Any], worker_ids: set[Any], account_ids: set[Any]
+) -> tuple[dict[ObjectId, Measured], list[Work]]:
+    """What miners did; nothing in a document from before there was a door for them."""
+    docs = document.get("measured", {})
+    if not isinstance(docs, Mapping):
+        raise InvalidInput("snapshot.measured", "must be a JSON object.")
+    measured = {
+        ObjectId(worker_id): Measured(**read(doc, f"snapshot.measured.{worker_id}", MEASURED_WORKER))
+        for worker_id, doc in docs.items()
+    }
+    work = [Work(*row) for row in WORK.read(document.get("work", []), "snapshot.work")]
+    if len({(one.owner, one.level, one.block) for one in work}) < len(work):
+        raise InvalidInput("snapshot.work", "holds a block twice.")
+    for owner in (*measured, *(one.owner for one in work)):
+        account_id, slash, algorithm = owner.partition("/")
+        if owner not in worker_ids if not slash else account_id not in account_ids or algorithm not in ALGORITHMS:
+            raise InvalidInput("snapshot.work", f"{owner[:60]!r} is no worker, nor an account's algorithm.")
+    return measured, work
 
 
 def _key(values: Mapping[str, Any]) -> IssuedKey:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from upsim.clock import FOREVER, Instant
 from upsim.errors import InvalidInput
-from upsim.fleet import RANGES, Point
-from upsim.model import Account, ObjectId
+from upsim.fleet import RANGES, Point, added
+from upsim.model import MEASURED, Account, ObjectId
 from upsim.records import dataclass
+from upsim.rules import measured
 from upsim.rules.fleets import Crew, Fleet
 from upsim.rules.workers import require_worker
 from upsim.world import World
@@ -42,7 +43,11 @@ def worker_series(
     worker = require_worker(world, account, worker_id)
     if algorithm not in (None, worker.algorithm):
         raise InvalidInput("algorithm", f"worker {worker.name!r} mines {worker.algorithm}, not {algorithm}.")
-    found = Crew.of(world, account, [worker]).series(worker, time_range, world.now())
+    now = world.now()
+    if worker.model == MEASURED:
+        found = measured.worker_series(world, worker, time_range, now)
+    else:
+        found = Crew.of(world, account, [worker]).series(worker, time_range, now)
     return Series(worker.algorithm, time_range, found.hours, found.granularity, found.points, found.until)
 
 
@@ -64,4 +69,5 @@ def fleet_series(world: World, account: Account, time_range: str, algorithm: str
         return Series(algorithm, time_range, empty.hours, empty.granularity, (), FOREVER)
     now = world.now()
     found = Fleet.over(world, account, algorithm, time_range, now).series(time_range, now)
+    found = added([found, measured.fleet_series(world, account, algorithm, time_range, now)])
     return Series(algorithm, time_range, found.hours, found.granularity, found.points, found.until)

@@ -12,6 +12,7 @@ from upsim.clock import ClockState
 from upsim.errors import InvalidInput, NotFound
 from upsim.model import WorldId, WorldRecord
 from upsim.rules.clocks import changed
+from upsim.rules.miners import put_world_offline
 from upsim.rules.worlds import HOSTS_OWN, NAME, Birth, cap_of, find_fixture, template_of
 from upsim.world import Universe, World
 
@@ -126,6 +127,7 @@ def _restore(universe: Universe, world: World, saved: WorldRecord) -> WorldRecor
         revision=world.record.revision + 1,
     )
     universe.store.copy_content(saved.id, world.id, with_keys=True, record=restored)
+    put_world_offline(universe.world(restored))  # whose miner was connected then need not be now
     return restored
 
 

@@ -13,9 +13,10 @@ from typing import Any, Final, NoReturn, TypeVar
 from upsim.algorithms import ALGORITHMS
 from upsim.clock import Instant, iso, parse_iso
 from upsim.errors import InvalidInput
-from upsim.fleet import HARDWARE, EventKind
+from upsim.fleet import CELLS, HARDWARE, EventKind
 from upsim.fleet.device import WEIGHTS
-from upsim.model import HealthStatus, Scope, Tier
+from upsim.fleet.measured import LEVELS
+from upsim.model import MEASURED, HealthStatus, Scope, Tier
 from upsim.records import dataclass
 
 Thing = TypeVar("Thing")
@@ -205,9 +206,9 @@ WORKER: Final[Fields] = {
     "name": _NAME,
     "algorithm": _key_of(ALGORITHMS),
     "profile_id": _id(),
-    "model": _key_of(HARDWARE),
+    "model": _key_of({**HARDWARE, MEASURED: None}),
     "nominal": _COUNT,
-    "home": _whole(0, 511),
+    "home": _whole(0, CELLS - 1),
     "cell": _SIGNED,
     "weights": _list(_SIGNED, WEIGHTS),
     "created_at": _time(),
@@ -219,6 +220,17 @@ WORKER: Final[Fields] = {
 
 _LATER: Final = {"track": ""}
 """Fields that documents of earlier versions do not have, and what they meant."""
+
+MEASURED_WORKER: Final[Fields] = {
+    "accepted": _COUNT,
+    "stale": _COUNT,
+    "rejected": _COUNT,
+    "since": _maybe(_time()),
+    "work": _whole(0, 2**63 - 1),
+    "last_at": _maybe(_time()),
+}
+
+WORK: Final = _list(_row(_text(100), _whole(0, len(LEVELS) - 1), _COUNT, _whole(0, 2**63 - 1)))
 
 
 def spelt(thing: object, fields: Fields) -> dict[str, Any]:

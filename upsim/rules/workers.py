@@ -11,6 +11,7 @@ from upsim.fleet import Reading, down_cells
 from upsim.model import Account, ObjectId, Page, Pool, Profile, Worker
 from upsim.records import dataclass
 from upsim.rules.fleets import Crew, next_change
+from upsim.rules.measured import readings
 from upsim.rules.recordings import recorded_workers
 from upsim.store.base import Down, Span, WorkerFilter
 from upsim.world import World
@@ -112,9 +113,10 @@ def _views(world: World, account: Account, workers: Sequence[Worker], now: Insta
     crew = Crew.of(world, account, workers)
     in_use = {worker.id: crew.pool_of(worker, now) for worker in workers}
     pools = world.store.get_pools(world.id, account.id, {pool_id for pool_id in in_use.values() if pool_id})
+    measured = readings(world, workers, now)
     views = []
     for worker in workers:
-        found = crew.reading(worker, now)
+        found = measured.get(worker.id) or crew.reading(worker, now)
         profile = profiles.get(worker.profile_id)  # none: deleted at every try, or the whole world reset meanwhile
         pool = pools.get(in_use[worker.id] or ObjectId("")) if found.online else None
         views.append(WorkerView(worker, profile.name if profile else "", pool, found))

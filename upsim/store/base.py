@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import field, replace
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 from upsim.clock import Instant
 from upsim.errors import ChangedMeanwhile, InvalidInput, NotFound
@@ -27,6 +27,8 @@ from upsim.model import (
     Health,
     HealthStatus,
     JournalEntry,
+    Measured,
+    Mined,
     ObjectId,
     Page,
     Pool,
@@ -45,6 +47,22 @@ DIGEST_LENGTH = 64
 """Hex characters of a key's digest (SHA-256). A stored digest that is longer opens nothing: it is a hidden copy's."""
 
 
+class Work(NamedTuple):
+    """Work of measured workers in one block.
+
+    Attributes:
+        owner: a worker's id; or account and algorithm, joined by a slash: all that their workers did.
+        level: which length of blocks.
+        block: its number.
+        units: how much.
+    """
+
+    owner: str
+    level: int
+    block: int
+    units: int
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """All that is in a world.
@@ -53,6 +71,8 @@ class Content:
         numbers: of each named sequence that was begun, the number given last.
         courses: of profiles, deleted ones too; a profile without one begins its course with its pools as they are.
         tracks: recorded readings as text, by the digests that workers name them with.
+        measured: what is kept of measured workers.
+        work: theirs, and their accounts'.
     """
 
     accounts: Sequence[Account] = ()
@@ -63,6 +83,8 @@ class Content:
     numbers: Mapping[str, int] = field(default_factory=dict)
     courses: Sequence[Course] = ()
     tracks: Mapping[str, str] = field(default_factory=dict)
+    measured: Mapping[ObjectId, Measured] = field(default_factory=dict)
+    work: Iterable[Work] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -432,6 +454,11 @@ class Store(Protocol):
     def get_tracks(self, world: WorldId, digests: Collection[str]) -> Mapping[str, str]:
         """Those of the world's tracks that have one of the digests, as they were given with its content."""
 
+    def get_places(
+        self, world: WorldId, account_id: ObjectId, ids: Collection[ObjectId]
+    ) -> Mapping[ObjectId, tuple[ObjectId, int]]:
+        """Profile and cell of those of the ids that are the account's workers."""
+
     def add_workers(self, world: WorldId, workers: Iterable[Worker]) -> None:
         """Add workers, all or nothing.
 
@@ -462,6 +489,48 @@ class Store(Protocol):
         Args:
             since: from when on the changes are wanted.
             parts: which parts' sums are wanted, besides those of sums.WHOLE.
+        """
+
+    # Measured workers: their rows are workers like others, of the model MEASURED, whose last change by hand is when
+    # their miner came or left
+
+    def add_mined(self, world: WorldId, mined: Iterable[Mined], kept: Sequence[tuple[int, int]] | None = None) -> None:
+        """Add what measured workers did to what is kept of them, and to the work of their account and algorithm.
+
+        A worker that is no more is passed over.
+
+        Args:
+            kept: of each level, the first and the last block that is kept: others of these workers are forgotten.
+        """
+
+    def forget_work(self, world: WorldId, kept: Sequence[tuple[int, int]]) -> None:
+        """Forget all work outside of these blocks: of each level, the first and the last."""
+
+    def get_measured(
+        self, world: WorldId, ids: Collection[ObjectId], first: int
+    ) -> Mapping[ObjectId, tuple[Measured, int]]:
+        """What is kept of those of the workers that were ever measured, and their work in the shortest blocks from
+        `first` on."""
+
+    def read_work(
+        self, world: WorldId, owner: ObjectId | tuple[ObjectId, str], level: int, first: int
+    ) -> Mapping[int, int]:
+        """Units of work by block from `first` on: of a worker, or of an account's workers of an algorithm."""
+
+    def list_measured(
+        self,
+        world: WorldId,
+        account_id: ObjectId | None = None,
+        *,
+        algorithm: str | None = None,
+        since: Instant | None = None,
+        present: bool = False,
+    ) -> list[Worker]:
+        """Measured workers, in no order.
+
+        Args:
+            since: only those whose row changed after this.
+            present: only those whose miner is connected.
         """
 
     # The journal
@@ -508,6 +577,11 @@ def courses_of(content: Content) -> list[Course]:
     statuses = {pool.id: pool.health.status for pool in content.pools}
     fresh = (begun(profile, statuses) for profile in content.profiles if profile.id not in given)
     return [*content.courses, *fresh]
+
+
+def came_at(history: Sequence[Sequence[Any]]) -> Instant | None:
+    """When a measured worker's miner came or left last, by the worker's history; None where it never did."""
+    return next((at for at, kind, *_ in reversed(history) if kind in ("online", "offline")), None)
 
 
 def changed_pool(pool: Pool, changes: PoolChanges) -> Pool:

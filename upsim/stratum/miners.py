@@ -18,7 +18,8 @@ from typing import Final
 
 from upsim.algorithms import ALGORITHMS, Algorithm
 from upsim.stratum.dialects import speech_of
-from upsim.stratum.peer import Ask, Credentials, MinerSession, Unexpected, Work, error_text
+from upsim.stratum.dialects.family import FamilyMiner
+from upsim.stratum.peer import Ask, Credentials, MinerSession, Unexpected, Work, error_text, request
 from upsim.stratum.wire import Json, LineBuffer, LineTooLong, NotStratum, decode, encode
 from upsim.tls.certificates import unverified_context
 
@@ -30,6 +31,7 @@ EASY_WORK: Final = 4.0
 """Expected hashes per share that a pool may ask of these miners: nearly none of their shares fall short of it."""
 RECONNECT_S: Final = 1.0
 _REPLY_S: Final = 30.0
+_TAKES_EXTRANONCES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,9 @@ class _Miner:
             if refusal := answer.result():
                 raise _Refused(refusal)
         talk.logged_in = True
+        if isinstance(talk.miner, FamilyMiner):
+            # As GMiner, nheqminer and ccminer do, whose nonces begin with it; nobody waits for the answer.
+            writer.write(request(_TAKES_EXTRANONCES, "mining.extranonce.subscribe", []))
 
     async def _mine(self, talk: _Talk, writer: asyncio.StreamWriter, reading: asyncio.Task[None]) -> None:
         began = asyncio.get_running_loop().time()

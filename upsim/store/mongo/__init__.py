@@ -16,6 +16,7 @@ several, by the order in which it does:
 * `tracks`: recorded readings, by a digest of what is in them; content like any other, and never changed.
 * A world's version stands in its document: each change of its content first marks the world as changing there, and
   afterwards takes the mark away and leaves a new version.
+* `measured`: what workers with real miners did: one document each, and one for each account and algorithm.
 * `hits`, `numbers`, `journal` with `journal_ends`: counters, changed by one operation, and what they number.
 
 Writes are acknowledged by a majority, from the journal, unless the URL says otherwise; those of hits and of upsim's own
@@ -39,10 +40,11 @@ What one server without transactions cannot do here, plainly:
 from __future__ import annotations
 
 from upsim.store.mongo.catalogue import Catalogue
+from upsim.store.mongo.measured import MeasuredWorkers
 from upsim.store.mongo.tallies import Tallies
 from upsim.store.mongo.workers import Workers
 from upsim.store.mongo.worlds import Worlds
 
 
-class MongoStore(Worlds, Catalogue, Workers, Tallies):
+class MongoStore(Worlds, Catalogue, Workers, MeasuredWorkers, Tallies):
     """See base.Store, whose promises these methods keep and whose words are not repeated here."""

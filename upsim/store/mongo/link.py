@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
@@ -54,6 +54,8 @@ _INDEXES: tuple[tuple[str, tuple[str, ...], bool], ...] = (
     ("workers", ("content", "profile_id"), False),
     ("workers", ("content", "account_id", "track"), False),
     ("tracks", ("content",), False),
+    ("workers", ("content", "model", "account_id", "algorithm", "updated_at"), False),
+    ("measured", ("content",), False),
     ("sums", ("content",), False),
     ("journal", ("content", "seq"), False),
     ("hits", ("content",), False),
@@ -109,12 +111,14 @@ class Link:
         """The collection of that name; a light one's writes are not worth waiting for a majority."""
         return self._database.get_collection(name, write_concern=self._light if light else None)
 
-    def find_named(self, collection: Collection[Doc], names: Iterable[str], within: Doc) -> list[Doc]:
-        """Those documents of these names that are within a condition."""
+    def find_named(
+        self, collection: Collection[Doc], names: Iterable[str], within: Doc, fields: Doc | None = None
+    ) -> list[Doc]:
+        """Those documents of these names that are within a condition; whole, or some fields of each."""
         if self._update_one is None:
             wanted = frozenset(names)
             return [doc for doc in collection.find(within) if doc["_id"] in wanted]
-        return [doc for batch in batches(names) for doc in collection.find({"_id": {"$in": batch}, **within})]
+        return [doc for batch in batches(names) for doc in collection.find({"_id": {"$in": batch}, **within}, fields)]
 
     def set_each(self, collection: Collection[Doc], within: Doc, swaps: Mapping[str, tuple[Doc, Doc]]) -> bool:
         """Set fields in each of these documents, within a condition: by name, what must still hold, and the fields.
@@ -129,6 +133,21 @@ class Link:
             updates = [self._update_one({"_id": name, **still}, {"$set": fields}) for name, (still, fields) in batch]
             held += collection.bulk_write(updates, ordered=False).matched_count
         return held == len(swaps)
+
+    def insert_missing(self, collection: Collection[Doc], docs: Iterable[Doc]) -> None:
+        """Insert documents, but for those that are there already."""
+        for batch in batches(docs):
+            with suppress(self.duplicate, self._bulk):
+                collection.insert_many(batch, ordered=False)
+
+    def update_each(self, collection: Collection[Doc], updates: Mapping[str, Doc]) -> None:
+        """Make each of these updates, by name, of a document that is there."""
+        if self._update_one is None:
+            for name, update in updates.items():
+                collection.update_one({"_id": name}, update)
+            return
+        for batch in batches(updates.items()):
+            collection.bulk_write([self._update_one({"_id": name}, update) for name, update in batch], ordered=False)
 
     def create_indexes(self) -> None:
         """Make the indexes that are missing."""
@@ -212,6 +231,7 @@ class Linked:
         self._workers = self._link.collection("workers")
         self._tracks = self._link.collection("tracks")
         self._sums = self._link.collection("sums")
+        self._measured = self._link.collection("measured")
         self._numbers = self._link.collection("numbers")
         self._hits = self._link.collection("hits", light=True)
         self._journal = self._link.collection("journal", light=True)

@@ -67,6 +67,22 @@ class Workers(Moves):
         docs = self._link.find_named(self._tracks, names, {"content": content})
         return {doc["_id"].partition("/")[2]: doc["text"] for doc in docs}
 
+    @step
+    def get_places(
+        self, world: WorldId, account_id: ObjectId, ids: Collection[ObjectId]
+    ) -> Mapping[ObjectId, tuple[ObjectId, int]]:
+        content = self._content_of(world)
+        names = [f"{content}/{worker_id}" for worker_id in ids]
+        docs = self._link.find_named(self._workers, names, {"content": content, "account_id": account_id})
+        forwards = self._forwards(content, account_id)
+        found: dict[ObjectId, tuple[ObjectId, int]] = {}
+        for doc in docs:
+            sent = (
+                one.target for one in forwards if (one.algorithm, one.source) == (doc["algorithm"], doc["profile_id"])
+            )
+            found[doc["id"]] = next(sent, doc["profile_id"]), doc["cell"]
+        return found
+
     @change
     def add_workers(self, world: WorldId, workers: Iterable[Worker]) -> None:
         content = self._content_of(world)

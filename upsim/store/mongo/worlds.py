@@ -16,6 +16,7 @@ from upsim.store.base import Content, courses_of
 from upsim.store.mongo.holdings import Holdings, in_order, settled
 from upsim.store.mongo.keys import Keys
 from upsim.store.mongo.link import BATCH, Doc, batches, step
+from upsim.store.mongo.measured import measured_docs, read_measured
 from upsim.store.mongo.sums import KeptSums
 from upsim.store.mongo.tallies import JOURNAL
 from upsim.store.mongo.values import (
@@ -133,7 +134,7 @@ class Worlds(Keys, KeptSums):
 
     def _copy_docs(self, source: str, token: str) -> None:
         # Workers before holdings: a profile deleted in between has its forward in what is read later.
-        for collection in (self._workers, self._tracks, self._accounts, self._numbers, self._holdings):
+        for collection in (self._workers, self._tracks, self._measured, self._accounts, self._numbers, self._holdings):
             for batch in batches(collection.find({"content": source}).batch_size(BATCH)):
                 for doc in batch:
                     doc.update(_id=f"{token}/{doc['_id'].removeprefix(source + '/')}", content=token)
@@ -199,7 +200,10 @@ class Worlds(Keys, KeptSums):
         counted = self._numbers.find({"content": found["content"]}).sort("_id", 1)
         numbers = {doc["_id"].partition("/")[2]: int(doc["value"]) for doc in counted}
         numbers.pop(JOURNAL, None)
+        measured, work = read_measured(self._measured.find({"content": found["content"]}), found["content"])
         return Content(
+            measured=measured,
+            work=work,
             accounts=sorted(accounts, key=in_order),
             keys=sorted((read_key(key_id, doc) for key_id, doc in found["keys"].items()), key=in_order),
             pools=sorted((pool for one in held.values() for pool in one.pools.values()), key=in_order),
@@ -241,6 +245,8 @@ class Worlds(Keys, KeptSums):
         ]
         for batch in batches(tracks):
             self._tracks.insert_many(batch)
+        for batch in batches(measured_docs(token, content)):
+            self._measured.insert_many(batch)
         ledgers = Ledgers(self._summing)
         for batch in batches(worker_doc(token, worker) for worker in ledgers.adding(content.workers)):
             with self._link.unique(lambda: AlreadyExists("Worker", "of one of these ids")):
@@ -251,7 +257,9 @@ class Worlds(Keys, KeptSums):
         named = [token for token in tokens if token]
         if named:
             passing = (self._hits, self._journal, self._journal_ends)
-            kept = (self._accounts, self._holdings, self._workers, self._tracks, self._sums, self._numbers)
+            kept = (
+                self._accounts, self._holdings, self._workers, self._tracks, self._measured, self._sums, self._numbers,
+            )  # fmt: skip
             for collection in (*kept, *passing):
                 collection.delete_many({"content": {"$in": named}})
 

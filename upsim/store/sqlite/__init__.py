@@ -10,12 +10,13 @@ from upsim.store.sqlite.engine import Engine
 from upsim.store.sqlite.journal import Journal
 from upsim.store.sqlite.keys import Keys
 from upsim.store.sqlite.ladders import Ladders
+from upsim.store.sqlite.measured import MeasuredWorkers
 from upsim.store.sqlite.workers import Workers
 from upsim.store.sqlite.worlds import Worlds
 from upsim.store.sums import Summing, no_sums
 
 
-class SQLiteStore(Worlds, Keys, Catalogue, Workers, Journal):
+class SQLiteStore(Worlds, Keys, Catalogue, Workers, MeasuredWorkers, Journal):
     """See base.Store, whose promises these methods keep and whose words are not repeated here."""
 
     def __init__(self, url: str, path: Path | None, summing: Summing = no_sums) -> None:

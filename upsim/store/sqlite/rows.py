@@ -89,6 +89,16 @@ CREATE TABLE IF NOT EXISTS sum_days (
     world TEXT, account_id TEXT, algorithm TEXT, part TEXT, day INTEGER, doc TEXT NOT NULL,
     PRIMARY KEY (world, account_id, algorithm, part, day)
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS workers_measured ON workers (world, account_id, algorithm, updated_at)
+    WHERE model = 'measured';
+CREATE TABLE IF NOT EXISTS measured (
+    world TEXT, worker_id TEXT, accepted INTEGER NOT NULL, stale INTEGER NOT NULL, rejected INTEGER NOT NULL,
+    since INTEGER, work INTEGER NOT NULL, last_at INTEGER, PRIMARY KEY (world, worker_id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS measured_work (
+    world TEXT, owner TEXT, level INTEGER, block INTEGER, work INTEGER NOT NULL,
+    PRIMARY KEY (world, owner, level, block)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS hits (
     world TEXT, account_id TEXT, window INTEGER NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (world, account_id)
 ) WITHOUT ROWID;
@@ -118,6 +128,8 @@ COPIED: Final = {
     "tracks": "digest, doc",
     "sums": "account_id, algorithm, part, doc",
     "sum_days": "account_id, algorithm, part, day, doc",
+    "measured": "worker_id, accepted, stale, rejected, since, work, last_at",
+    "measured_work": "owner, level, block, work",
 }
 """The tables that are a world's content, and their columns besides the world: what a copy of a world copies."""
 
@@ -143,6 +155,8 @@ WORKER: Final = (
     "id, account_id, name, algorithm, profile_id, model, nominal, home, cell, weights, created_at, updated_at,"
     " retired_at, history, track"
 )
+
+MEASURED: Final = "accepted, stale, rejected, since, work, last_at"
 
 
 def pool_row(pool: Pool) -> Row:

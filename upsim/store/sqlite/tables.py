@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import astuple, replace
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -149,6 +149,7 @@ def insert_content(db: sqlite3.Connection, world: WorldId, content: Content) -> 
     insert_workers(db, world, content.workers)
     tracks = [(world, digest, text) for digest, text in content.tracks.items()]
     db.executemany("INSERT INTO tracks (world, digest, doc) VALUES (?, ?, ?)", tracks)
+    insert_measured(db, world, content)
     numbers = [(world, name, value) for name, value in content.numbers.items()]
     db.executemany("INSERT INTO numbers (world, name, value) VALUES (?, ?, ?)", numbers)
 
@@ -209,6 +210,17 @@ def insert_workers(db: sqlite3.Connection, world: WorldId, workers: Iterable[Wor
             f"INSERT INTO workers (world, folded, {rows.WORKER}) VALUES (?, ?{', ?' * 15})",  # noqa: S608
             ((world, worker.name.casefold(), *rows.worker_row(worker)) for worker in workers),
         )
+
+
+def insert_measured(db: sqlite3.Connection, world: WorldId, content: Content) -> None:
+    db.executemany(
+        f"INSERT INTO measured (world, worker_id, {rows.MEASURED}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+        ((world, worker_id, *astuple(one)) for worker_id, one in content.measured.items()),
+    )
+    db.executemany(
+        "INSERT INTO measured_work (world, owner, level, block, work) VALUES (?, ?, ?, ?, ?)",
+        ((world, *one) for one in content.work),
+    )
 
 
 def delete_content(db: sqlite3.Connection, world: WorldId, tables: Iterable[str]) -> None:

@@ -95,6 +95,20 @@ class Workers(Part):
                 )
             )
 
+    def get_places(
+        self, world: WorldId, account_id: ObjectId, ids: Collection[ObjectId]
+    ) -> Mapping[ObjectId, tuple[ObjectId, int]]:
+        found: dict[ObjectId, tuple[ObjectId, int]] = {}
+        with self._engine.read(snapshot=True) as db:
+            for batch in batches(ids):
+                known = db.execute(
+                    f"SELECT id, profile_id, cell FROM workers WHERE world = ? AND account_id = ?"  # noqa: S608
+                    f" AND id IN ({marks(batch)})",
+                    (world, account_id, *batch),
+                )
+                found.update((worker_id, (profile_id, cell)) for worker_id, profile_id, cell in known)
+        return found
+
     def add_workers(self, world: WorldId, workers: Iterable[Worker]) -> None:
         with self._engine.write(world) as db:
             known: set[tuple[ObjectId, ObjectId]] = set()

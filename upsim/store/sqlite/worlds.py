@@ -12,12 +12,14 @@ from upsim.errors import (
 )
 from upsim.model import (
     ApiKey,
+    Measured,
     WorldId,
     WorldRecord,
 )
 from upsim.store.base import (
     Content,
     Span,
+    Work,
     courses_of,
 )
 from upsim.store.sqlite import rows
@@ -145,6 +147,21 @@ class Worlds(Part):
                 profiles=[read_profile(row) for row in where.page(db, "profiles p", PROFILE, everything)[0]],
                 workers=[rows.read_worker(row) for row in where.page(db, "workers", rows.WORKER, everything)[0]],
                 tracks=dict(db.execute("SELECT digest, doc FROM tracks WHERE world = ? ORDER BY digest", (world,))),
+                measured={
+                    row[0]: Measured(*row[1:])
+                    for row in db.execute(
+                        f"SELECT worker_id, {rows.MEASURED} FROM measured WHERE world = ? ORDER BY worker_id",  # noqa: S608
+                        (world,),
+                    )
+                },
+                work=[
+                    Work(*row)
+                    for row in db.execute(
+                        "SELECT owner, level, block, work FROM measured_work WHERE world = ?"
+                        " ORDER BY owner, level, block",
+                        (world,),
+                    )
+                ],
                 numbers=dict(
                     db.execute(
                         "SELECT name, value FROM numbers WHERE world = ? AND name <> 'journal' ORDER BY name", (world,)
