@@ -118,7 +118,12 @@ class _Fields:
             (name, note, self._defaults[name]) if name in self._defaults else (name, note)
             for name, note in self._notes.items()
         ]
-        twin: Any = dataclasses.make_dataclass(cls.__name__, wanted, init=False, repr=False, eq=False)
+        described = {
+            "__doc__": cls.__doc__ or cls.__name__
+        }  # else it makes up a text, which takes longer than all else
+        twin: Any = dataclasses.make_dataclass(
+            cls.__name__, wanted, namespace=described, init=False, repr=False, eq=False
+        )
         cls.__dataclass_fields__ = found = twin.__dataclass_fields__
         known: Mapping[str, Field[Any]] = found
         return known

@@ -9,12 +9,12 @@ asked least recently makes room.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from threading import Lock
 from typing import Final
 
 from upsim.clock import Instant
 from upsim.model import ObjectId, Scope, Version
+from upsim.records import dataclass
 
 ROOM_BYTES: Final = 16 << 20
 """How much of them a process keeps: some 350 pages of 100 workers, or 20,000 small answers."""

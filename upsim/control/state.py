@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from flask import Response
 
 from upsim.control.call import ControlCall
 from upsim.errors import NotFound, StoreUnavailable, UpsimError
+from upsim.records import dataclass
 from upsim.rules import worlds
 from upsim.rules.magic import magic_values
 from upsim.web.reply import Reply
