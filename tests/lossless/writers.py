@@ -8,6 +8,7 @@ the one call that was under way, and never with a part of it.
 from __future__ import annotations
 
 import http.client
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -225,12 +226,13 @@ def pool(name: str) -> dict[str, Any]:
 
 
 def _renamed(value: Any, names: Mapping[str, str]) -> Any:
-    """The value with names for ids, and lists of things in the order of their names."""
+    """The value with names for ids, and lists of things in an order that does not follow from ids."""
     if isinstance(value, dict):
         return {name: _renamed(one, names) for name, one in value.items()}
     if isinstance(value, list):
         renamed = [_renamed(one, names) for one in value]
-        return sorted(renamed, key=lambda one: str(one["name"])) if renamed and _has_name(renamed[0]) else renamed
+        # Things stand in the order of their ids, or of what follows from them.
+        return sorted(renamed, key=json.dumps) if renamed and isinstance(renamed[0], dict) else renamed
     if isinstance(value, str) and re.fullmatch("[0-9a-f]{24}", value):
         return names.get(value, "gone")  # a worker's history knows profiles that are deleted
     return value
@@ -244,10 +246,6 @@ def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[ob
         listed += [(part, "has", one) for one in there if one not in due]
         listed += [(part, "lacks", one) for one in due if one not in there]
     return listed[:10]
-
-
-def _has_name(value: object) -> bool:
-    return isinstance(value, dict) and "name" in value
 
 
 class Writer:
@@ -317,7 +315,10 @@ class Writer:
         else:
             status = self._twin.do(self._open)
             after = self._twin.content(), self._twin.journal(), self._twin.used()
-            assert content in (before[0], after[0]), f"a part of {self._open}: {_differences(content, after[0])}"
+            assert content in (before[0], after[0]), (
+                self._open,
+                min((_differences(content, one[0]) for one in (before, after)), key=len),
+            )
             assert journal in (before[1], after[1]), self._open
             assert used in (before[2], after[2]), self._open
             made = int(content == after[0] != before[0])
