@@ -71,10 +71,10 @@ def end_course(db: sqlite3.Connection, world: WorldId, account_id: ObjectId, pro
         (at, world, account_id, profile_id),
     )
     db.execute(
-        "DELETE FROM courses WHERE world = ?1 AND account_id = ?2 AND ended_at IS NOT NULL AND (NOT eventful OR"
-        " profile_id NOT IN (SELECT profile_id FROM courses WHERE world = ?1 AND account_id = ?2"
-        " AND ended_at IS NOT NULL AND eventful ORDER BY ended_at DESC, profile_id LIMIT ?3))",
-        (world, account_id, ENDED_KEPT),
+        "DELETE FROM courses WHERE world = :world AND account_id = :account AND ended_at IS NOT NULL AND (NOT eventful"
+        " OR profile_id NOT IN (SELECT profile_id FROM courses WHERE world = :world AND account_id = :account"
+        " AND ended_at IS NOT NULL AND eventful ORDER BY ended_at DESC, profile_id LIMIT :kept))",
+        {"world": world, "account": account_id, "kept": ENDED_KEPT},
     )
 
 

@@ -50,9 +50,9 @@ class Journal(Part):
     def last_entry(self, world: WorldId) -> int:
         with self._engine.read() as db:
             (seq,) = db.execute(
-                "SELECT max(coalesce((SELECT max(seq) FROM journal WHERE world = ?1), 0),"
-                " coalesce((SELECT value FROM numbers WHERE world = ?1 AND name = 'journal'), 0))",
-                (world,),
+                "SELECT max(coalesce((SELECT max(seq) FROM journal WHERE world = :world), 0),"
+                " coalesce((SELECT value FROM numbers WHERE world = :world AND name = 'journal'), 0))",
+                {"world": world},
             ).fetchone()
         return int(seq)
 

@@ -68,11 +68,11 @@ class Workers(Part):
         # A walk from one algorithm to the next in their index: SELECT DISTINCT would read every worker.
         with self._engine.read() as db:
             found = db.execute(
-                "WITH RECURSIVE mined (algorithm) AS (SELECT min(algorithm) FROM workers WHERE world = ?1 AND"
-                " account_id = ?2 UNION ALL SELECT (SELECT min(algorithm) FROM workers WHERE world = ?1 AND"
-                " account_id = ?2 AND algorithm > mined.algorithm) FROM mined WHERE mined.algorithm IS NOT NULL)"
+                "WITH RECURSIVE mined (algorithm) AS (SELECT min(algorithm) FROM workers WHERE world = :world AND"
+                " account_id = :account UNION ALL SELECT (SELECT min(algorithm) FROM workers WHERE world = :world AND"
+                " account_id = :account AND algorithm > mined.algorithm) FROM mined WHERE mined.algorithm IS NOT NULL)"
                 " SELECT algorithm FROM mined WHERE algorithm IS NOT NULL",
-                (world, account_id),
+                {"world": world, "account": account_id},
             ).fetchall()
         return [row[0] for row in found]
 
