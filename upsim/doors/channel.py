@@ -143,6 +143,17 @@ class _Task(WSGITask):
             self.set_close_on_finish()
         return super().build_response_header()
 
+    def write(self, data: bytes) -> None:
+        """Write a part of the body. The head leaves with the first: a call of the system less, and a packet."""
+        together = self.complete and not self.wrote_header and data and self.has_body
+        if not together or self.content_length is None or len(data) > self.content_length:
+            super().write(data)
+            return
+        head = self.build_response_header()
+        self.wrote_header = True
+        self.content_bytes_written += len(data)
+        self.channel.write_soon(head + data)
+
     def get_environment(self) -> Any:
         environ = super().get_environment()
         environ.pop("HTTP_UPGRADE", None)  # is for this server, which speaks nothing else: it goes on as it began
