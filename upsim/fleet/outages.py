@@ -296,6 +296,25 @@ def up_since(seed: int, cell: int, step: int, not_before: int) -> int:
         if last[0] > step:
             last = _flap(seed, cell, step // FLAP - 1)
         return max(last[1], not_before)
+    return _last_end(seed, cell, step, not_before)
+
+
+def up_since_today(seed: int, cell: int, step: int, not_before: int) -> int:
+    """The same, fit to be asked of many cells about the present step: all but the last day is remembered."""
+    if cell >= SCHEDULED:
+        return up_since(seed, cell, step, not_before)
+    day = step // _DAY
+    ended = [end for _, end in _outages_of_day(seed, day).get(cell, ()) if end <= step]
+    return max(ended[-1] if ended else _last_end_before(seed, cell, day), not_before)
+
+
+@lru_cache(maxsize=4096)
+def _last_end_before(seed: int, cell: int, day: int) -> int:
+    return _last_end(seed, cell, day * _DAY, 0)
+
+
+def _last_end(seed: int, cell: int, step: int, not_before: int) -> int:
+    """When a scheduled cell's last outage ended that was over by a step, or not_before where that is later."""
     best = not_before
     for plan, node in ((SLOT, cell), (RACK, rack_of(cell)), (SITE, site_of(cell)), (NETWORK, 0)):
         group, index = divmod(node, _TOGETHER)
@@ -327,7 +346,7 @@ def up_ms(seed: int, cell: int, start: int, end: int) -> int:
     return end - start - _down_before(seed, cell, start, midnight) - down
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _outages_of_day(seed: int, day: int) -> dict[int, tuple[Span, ...]]:
     """The outages of all scheduled cells that have any on a day, cut to it."""
     first, last = day * _DAY, (day + 1) * _DAY

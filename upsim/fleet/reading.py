@@ -20,7 +20,7 @@ from upsim.fleet.device import Device
 from upsim.fleet.hardware import HARDWARE, QUANTUM
 from upsim.fleet.history import FULL, Event, Segment, segments
 from upsim.fleet.integrals import dot, fed
-from upsim.fleet.outages import down_cells, down_since, is_down, observed_step, outages, up_ms, up_since
+from upsim.fleet.outages import down_cells, down_since, is_down, observed_step, outages, up_ms, up_since, up_since_today
 from upsim.fleet.shares import FINE, Shares, found
 from upsim.fleet.sums import CellSum, FleetSums
 from upsim.fleet.troubles import Trouble, losses
@@ -225,7 +225,8 @@ def _up_since(seed: int, life: Sequence[Segment], now_in: Segment, step: int) ->
         last = step if part is now_in or part.end is None else min((part.end - 1) // MINUTE, step)
         if part is not now_in and is_down(seed, part.cell, last):
             return up
-        first = up_since(seed, part.cell, last, part.start // MINUTE) * MINUTE
+        since = up_since_today if part is now_in else up_since
+        first = since(seed, part.cell, last, part.start // MINUTE) * MINUTE
         if first > part.start:
             return first
         up = part.start
