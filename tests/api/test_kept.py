@@ -223,6 +223,16 @@ def test_a_fault_strikes_what_would_be_given_again(api: Api) -> None:
     assert api.get("/v1/pools").json["data"]
 
 
+def test_who_was_made_to_wait_is_answered_as_of_afterwards(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = api.get("/v1/workers").text
+    api.post(f"{WORLD}/faults", {"path": "/v1/workers", "effect": "latency", "latency": "10ms"}, key=None)
+    api.get("/v1/workers")
+    monkeypatch.setattr("time.sleep", lambda _: api.clock.advance(60))
+    after = api.get("/v1/workers").text
+    api.delete(f"{WORLD}/faults", key=None)
+    assert after == anew(api, "/v1/workers") != before
+
+
 # What keeps them
 
 

@@ -168,8 +168,8 @@ _SCOPES: Final = {operation.id: Scope(operation.scope) for operation in API.oper
 def _asked(call: Passage) -> Asked | None:
     """What an answer to the call is kept under; None where it is not to be kept, nor one to be given."""
     version = call.caller.version
-    if version is None or call.method != "GET" or call.has_body:
-        return None
+    if version is None or call.method != "GET" or call.has_body or call.fault is not None:
+        return None  # a fault may have made it wait: by now the world may be of another version
     return version, call.caller.account.id, call.environ["PATH_INFO"], call.query
 
 
