@@ -51,16 +51,16 @@ def list_workers(
 ) -> Listing:
     """A page of the account's workers, those that match all that is asked."""
     now = world.now()
-    down = None
+    down, silent_until = None, FOREVER
     if online is not None:
-        silent = _silent(world, account, algorithm, now)
+        silent, silent_until = _silent(world, account, algorithm, now)
         down = Down(down_cells(world.seed, now), now, offline=not online, others=silent)
     which = WorkerFilter(algorithm=algorithm, profile_id=profile_id, search=search, down=down)
     page = world.store.list_workers(world.id, account.id, which, span)
     views = _views(world, account, page.items, now)
     until = min((view.reading.until for view in views), default=FOREVER)
     if online is not None:  # then who comes, goes or falls silent changes who is listed, shown here or not
-        until = min(until, next_border(now), next_change(world, account, algorithm, now))
+        until = min(until, silent_until, next_border(now), next_change(world, account, algorithm, now))
     return Listing(Page(views, page.total), until)
 
 
@@ -99,13 +99,15 @@ def assign_workers(world: World, account: Account, worker_ids: Sequence[ObjectId
     return len(distinct)
 
 
-def _silent(world: World, account: Account, algorithm: str | None, now: Instant) -> frozenset[ObjectId]:
-    """The recorded workers that are offline: no cell says it of them."""
+def _silent(world: World, account: Account, algorithm: str | None, now: Instant) -> tuple[frozenset[ObjectId], Instant]:
+    """The recorded workers that are offline, since no cell says it of them; and until when it is those."""
     workers = recorded_workers(world, account, algorithm)
     if not workers:
-        return frozenset()
+        return frozenset(), FOREVER
     crew = Crew.of(world, account, workers)
-    return frozenset(worker.id for worker in workers if not crew.reading(worker, now).online)
+    found = {worker.id: crew.reading(worker, now) for worker in workers}
+    silent = frozenset(worker_id for worker_id, one in found.items() if not one.online)
+    return silent, min(one.until for one in found.values())
 
 
 def _views(world: World, account: Account, workers: Sequence[Worker], now: Instant) -> list[WorkerView]:
