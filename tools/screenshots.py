@@ -14,13 +14,16 @@ from playwright.sync_api import BrowserContext, Page, sync_playwright
 
 from tests.browser import chromium
 from tests.browser.conftest import FLAGS
+from tests.proxy.harness import Pretender
 from upsim.config import configure
+from upsim.loop import LoopThread
 from upsim.serve import Server
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "docs" / "img" / "dashboard"
 PAGES: Final = (
     "overview",
     "workers",
+    "miners",
     "pools",
     "profiles",
     "settings",
@@ -39,12 +42,14 @@ def main() -> int:
     if program is None:
         print(f"screenshots: {chromium.ABSENT}.", file=sys.stderr)
         return 1
-    server = Server(configure({"port": "0", "seed": "7"}, {}))
+    server = Server(configure({"port": "0", "seed": "7", "stratum": "sha256=0,randomx=0"}, {}))
     url = server.listen()
     server.start()
     FOLDER.mkdir(parents=True, exist_ok=True)
+    miners = LoopThread("miners")
     try:
         worker = _prepare(server)
+        _mine(server, miners)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
             for theme in ("light", "dark"):
@@ -59,6 +64,7 @@ def main() -> int:
                     context.close()
             browser.close()
     finally:
+        miners.stop()
         server.close()
     print(f"{len(PAGES) * 4} pictures in {FOLDER}")
     return 0
@@ -82,6 +88,18 @@ def _prepare(server: Server) -> str:
     client.post("/v1/workers/bulk-assign", headers=vip, json={"worker_ids": [], "profile_id": ""})
     client.post(f"{world}/snapshots", json={"name": "before-the-test"})
     return str(listed["data"][0]["_id"])
+
+
+def _mine(server: Server, miners: LoopThread) -> None:
+    """Four miners at the door, with a few shares each."""
+    door = server.stratum
+    openings = door.openings if door is not None else []
+    for number, opening in enumerate([*openings] * 2):
+        miner = Pretender(opening.algorithm, f"vip.live-{number + 1}")
+        miners.run(miner.connect(opening.port))
+        miners.run(miner.shares(number + 1))
+    if door is not None:
+        door.step()
 
 
 def _shoot(context: BrowserContext, url: str, name: str, worker: str, file: Path) -> None:

@@ -72,7 +72,7 @@ class Served:
 @pytest.fixture(scope="session")
 def served() -> Iterator[Served]:
     """A server on a free port of loopback."""
-    server = Server(configure({"port": "0"}, {}))
+    server = Server(configure({"port": "0", "stratum": "sha256=0"}, {}))
     url = server.listen()
     server.start()
     yield Served(server, url)

@@ -10,7 +10,7 @@ import pytest
 from tests.browser.conftest import PHONE, WIDE, MakeDashboard
 from tests.browser.dashboard import Dashboard
 
-PAGES = ("overview", "workers", "pools", "profiles", "settings", "simulator", "journal", "worlds")
+PAGES = ("overview", "workers", "miners", "pools", "profiles", "settings", "simulator", "journal", "worlds")
 
 WIDER = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 

@@ -27,6 +27,7 @@ def get_about(call: ControlCall) -> Reply:
             "default_fixture": call.universe.fixture if call.universe.fixture in fixture.names() else None,
             "fixtures": list(fixture.names()),
             "logins": list(call.controls.logins()),
+            "stratum": [] if (door := call.controls.stratum()) is None else list(door.ports),
             "sandbox": None if visits is None else visits.terms,
             "algorithms": [{"id": one.id, "coins": one.coins, "unit": one.unit} for one in ALGORITHMS.values()],
             "models": [

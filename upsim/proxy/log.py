@@ -61,7 +61,7 @@ class Log:
 
     def moved(self, visit: Visit, pool: Pool | None, at: Instant) -> None:
         """A miner's pool changed."""
-        before = visit.place.pool.name if visit.place is not None else None
+        before = None if visit.was_on is None else visit.was_on.name
         self._of(visit, at, "moved", pool=None if pool is None else pool.name, before=before)
 
     def failed(self, world_id: WorldId, pool: Pool, reason: str, at: Instant) -> None:

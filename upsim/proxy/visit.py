@@ -74,6 +74,7 @@ class Visit:
         let_in_at: when it was let in, by the loop's clock.
         dialling: the task that is connecting it to a pool, and which.
         moves: how often its pool changed.
+        was_on: the pool it mined on last, or mines on.
         asking: whether it is to be let in again, its world having begun anew; it goes on meanwhile.
         dropped_by: the pool that hung up last, soon after it was connected to.
     """
@@ -101,6 +102,7 @@ class Visit:
         self.dialling: tuple[asyncio.Task[None], Pool] | None = None
         self.counts = Counts()
         self.moves = 0
+        self.was_on: Pool | None = None
         self.dropped_by: ObjectId | None = None
         self.asking = False
         self.open = True
@@ -153,7 +155,8 @@ class Visit:
         """Mine here from now on; the pool before answers what it has, and is left."""
         before, self.place = self.place, Place(pool, line)
         self._lines[line.upstream] = line
-        self.moves += before is not None
+        self.moves += self.was_on is not None and self.was_on.id != pool.id
+        self.was_on = pool
         self.do(self.relay.follow(line.upstream))
         if before is not None:
             self._leave(before.line)

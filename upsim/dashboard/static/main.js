@@ -6,6 +6,7 @@ import { h, icon, render } from "./dom.js";
 import { count, moment } from "./format.js";
 import { journalPage } from "./pages/journal.js";
 import { overviewPage } from "./pages/overview.js";
+import { minersPage } from "./pages/miners.js";
 import { poolsPage } from "./pages/pools.js";
 import { goneWorld, landing } from "./pages/landing.js";
 import { profilesPage } from "./pages/profiles.js";
@@ -19,6 +20,7 @@ import { badge, copy, field, formDialog, iconButton, problem, select } from "./u
 const PAGES = [
   { path: "/overview", title: "Overview", icon: "overview", make: overviewPage, group: "Proxy" },
   { path: "/workers", title: "Workers", icon: "workers", make: workersPage, group: "Proxy" },
+  { path: "/miners", title: "Miners", icon: "miners", make: minersPage, group: "Proxy" },
   { path: "/pools", title: "Pools", icon: "pools", make: poolsPage, group: "Proxy" },
   { path: "/profiles", title: "Profiles", icon: "profiles", make: profilesPage, group: "Proxy" },
   { path: "/settings", title: "Settings", icon: "settings", make: settingsPage, group: "Proxy" },

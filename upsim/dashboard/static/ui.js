@@ -10,6 +10,9 @@ export const badge = (text, kind = "", props = {}) => h("span", { class: `badge 
 const TONES = { online: "good", healthy: "good", passed: "good", offline: "bad", unhealthy: "bad", failed: "bad", unknown: "dim" };
 export const statusBadge = (status) => badge([h("span", { class: "dot", "aria-hidden": "true" }), status], TONES[status] ?? "");
 
+/** What marks a worker whose miner is real and connected. */
+export const liveBadge = () => badge("live", "good", { title: "Its miner is connected to the proxy's own door" });
+
 export function httpBadge(status) {
   if (!status) return badge("dropped", "bad");
   return badge(String(status), status < 300 ? "good" : status === 429 ? "warn" : status < 500 ? "warn" : "bad");

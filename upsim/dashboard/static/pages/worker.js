@@ -4,20 +4,20 @@ import { accountPath, control, read, state, v1 } from "../api.js";
 import { chart } from "../chart.js";
 import { h, icon } from "../dom.js";
 import { count, duration, hashrate, moment, percent } from "../format.js";
-import { profiles } from "../lists.js";
+import { live, profiles } from "../lists.js";
 import { forgetSeries, seriesOf, unitOf } from "../series.js";
-import { attempt, button, confirmDialog, field, formDialog, segmented, select, statusBadge, toast } from "../ui.js";
+import { attempt, button, confirmDialog, field, formDialog, liveBadge, segmented, select, statusBadge, toast } from "../ui.js";
 
 export function workerPage(ctx) {
   let range = "24h";
   const path = `/v1/workers/${ctx.id}`;
 
   async function load() {
-    const [worker, series] = await Promise.all([read(path), seriesOf(ctx, { worker: ctx.id, range })]);
-    return { worker, series };
+    const [worker, series, miners] = await Promise.all([read(path), seriesOf(ctx, { worker: ctx.id, range }), live()]);
+    return { worker, series, isLive: miners.has(ctx.id) };
   }
 
-  function view({ worker, series }) {
+  function view({ worker, series, isLive }) {
     const unit = unitOf(worker.algorithm);
     const { accepted, stale, rejected } = worker.shares;
     const sent = accepted + stale + rejected;
@@ -28,12 +28,12 @@ export function workerPage(ctx) {
       h(
         "header",
         { class: "page-head" },
-        h("div", {}, h("h2", { class: "break" }, worker.name), h("div", { class: "row" }, statusBadge(worker.status), h("span", { class: "dim break" }, `${worker.algorithm}, on ${worker.profile_name}`))),
+        h("div", {}, h("h2", { class: "break" }, worker.name), h("div", { class: "row" }, statusBadge(worker.status), isLive && liveBadge(), h("span", { class: "dim break" }, `${worker.algorithm}, on ${worker.profile_name}`))),
         h(
           "div",
           { class: "row" },
           button("Assign to a profile", { onclick: () => assign(worker) }),
-          select("Simulate", [["", "Simulate …"], ["offline", "always offline"], ["online", "always online"], ["flapping", "flapping"], ["auto", "as chance has it"], ["retire", "retire"]], "", (action) => simulate(worker, action)),
+          !isLive && select("Simulate", [["", "Simulate …"], ["offline", "always offline"], ["online", "always online"], ["flapping", "flapping"], ["auto", "as chance has it"], ["retire", "retire"]], "", (action) => simulate(worker, action)),
         ),
       ),
       h(

@@ -3,9 +3,9 @@
 import { accountPath, control, read, state, v1 } from "../api.js";
 import { h } from "../dom.js";
 import { clockTime, count, hashrate, moment, plural } from "../format.js";
-import { profiles } from "../lists.js";
+import { live, profiles } from "../lists.js";
 import { algorithm, forgetSeries, unitOf } from "../series.js";
-import { attempt, button, complain, confirmDialog, empty, field, formDialog, pager, select, statusBadge, toast } from "../ui.js";
+import { attempt, button, complain, confirmDialog, empty, field, formDialog, liveBadge, pager, select, statusBadge, toast } from "../ui.js";
 
 const PAGE = 50;
 const MOST = 10_000;
@@ -22,11 +22,11 @@ export function workersPage(ctx) {
 
   async function load() {
     const page = Math.max(1, Number.parseInt(ctx.query.page ?? "1", 10) || 1);
-    const [workers, known] = await Promise.all([read("/v1/workers", { ...filters(), page, limit: PAGE }), profiles()]);
-    return { ...workers, profiles: known };
+    const [workers, known, miners] = await Promise.all([read("/v1/workers", { ...filters(), page, limit: PAGE }), profiles(), live()]);
+    return { ...workers, profiles: known, miners };
   }
 
-  function view({ data, pagination, profiles: known }) {
+  function view({ data, pagination, profiles: known, miners }) {
     const query = ctx.query;
     const mined = [...new Set(known.map((profile) => profile.algorithm))];
     const all = data.length > 0 && data.every((worker) => selected.has(worker._id));
@@ -86,7 +86,7 @@ export function workersPage(ctx) {
                     h("th", {}, "Last seen"),
                   ),
                 ),
-                h("tbody", {}, data.map(line)),
+                h("tbody", {}, data.map((worker) => line(worker, miners.has(worker._id)))),
               ),
             ),
           ),
@@ -94,14 +94,14 @@ export function workersPage(ctx) {
     );
   }
 
-  function line(worker) {
+  function line(worker, isLive) {
     const { accepted, stale, rejected } = worker.shares;
     return h(
       "tr",
       { key: worker._id, class: selected.has(worker._id) ? "selected" : "" },
       h("td", { class: "tick" }, h("input", { type: "checkbox", "aria-label": `Select ${worker.name}`, checked: selected.has(worker._id), onchange: (event) => tick([worker], event.target.checked) })),
       h("td", { class: "name" }, h("a", { href: `#/workers/${worker._id}`, title: worker.name }, worker.name)),
-      h("td", { "data-label": "Status" }, statusBadge(worker.status)),
+      h("td", { "data-label": "Status" }, statusBadge(worker.status), isLive && [" ", liveBadge()]),
       h("td", { class: "number", "data-label": "Hashrate" }, hashrate(worker.hashrate, unitOf(worker.algorithm))),
       h("td", { "data-label": "Algorithm" }, worker.algorithm),
       h("td", { class: "clip", "data-label": "Profile", title: worker.profile_name }, worker.profile_name),
