@@ -12,6 +12,7 @@ had or started is said so, and left out.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -105,13 +106,15 @@ def rates(server: Started, request: Request) -> Rates:
 
 
 def _cpu_s(pid: int) -> float:
-    """User and system time that the threads of a process and of those it started have spent."""
-    spent, family = 0, [pid]
+    """User and system time that a process and those it started have spent, what their ended threads had included."""
+    ticks, family = 0, [pid]
     while family:
-        for thread in Path(f"/proc/{family.pop()}/task").iterdir():
-            spent += int((thread / "schedstat").read_text().split()[0])
-            family += map(int, (thread / "children").read_text().split())
-    return spent / 1e9
+        process = Path(f"/proc/{family.pop()}")
+        ticks += sum(map(int, (process / "stat").read_text().rpartition(")")[2].split()[11:13]))
+        with contextlib.suppress(FileNotFoundError):  # of a thread that has just ended
+            for thread in (process / "task").iterdir():
+                family += map(int, (thread / "children").read_text().split())
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
