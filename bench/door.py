@@ -141,11 +141,11 @@ def shares() -> tuple[float, float, float]:
     return of_pool, of_door, of_both
 
 
-def _hold_sessions(port: int, pipe: Pipe) -> None:
+def _hold_sessions(port: int, count: int, pipe: Pipe) -> None:
     """In a process of its own: open all sessions and log in; then say when each has had so many jobs."""
     selector = selectors.DefaultSelector()
     miners = []
-    for number in range(SESSIONS):
+    for number in range(count):
         miner = socket.create_connection(("127.0.0.1", port))
         miner.sendall(_HELLO + _login(f"vip.rig{number}"))
         selector.register(miner, selectors.EVENT_READ, bytearray())
@@ -183,7 +183,7 @@ def sessions() -> tuple[float, float, float, float]:
         profile = _ask(server, "GET", "/v1/profiles/default?algorithm=sha256", None)["_id"]
         _ask(server, "PUT", f"/v1/profiles/{profile}", {"pools": [{"pool_id": one} for one in ids]})
         ours, theirs = _SPAWN.Pipe()
-        holding = _SPAWN.Process(target=_hold_sessions, args=(door.openings[0].port, theirs), daemon=True)
+        holding = _SPAWN.Process(target=_hold_sessions, args=(door.openings[0].port, SESSIONS, theirs), daemon=True)
         before_kb, before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, _spent()
         holding.start()
         if cores is not None:
@@ -202,7 +202,7 @@ def sessions() -> tuple[float, float, float, float]:
             {"host": "main.example", "port": 3333, "behaviour": "refused"},
         )
         while any(one["pool_id"] != ids[1] for one in door.sessions(_WORLD)):
-            time.sleep(0.05)
+            time.sleep(0.2)
         moving = time.perf_counter() - began
         assert len(door.sessions(_WORLD)) == SESSIONS
         ours.send("stop")

@@ -192,7 +192,7 @@ def test_a_hundred_moves_back_and_forth_lose_no_share(algorithm: str) -> None:
         counted = {name: worker["shares"] for name, worker in (await beside(here.workers)).items()}
         for number, miner in enumerate(miners):
             shares = counted[f"rig{number}"]
-            assert shares["accepted"] == miner.accepted > 100
+            assert shares["accepted"] == miner.accepted > 0
             assert shares["stale"] + shares["rejected"] == len(miner.refusals)
         assert sum(pool.tally.accepted for pool in pools) == sum(miner.accepted for miner in miners)
         assert not any(miner.gone.is_set() for miner in miners)

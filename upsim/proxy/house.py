@@ -27,7 +27,7 @@ from upsim.proxy.keeping import Keeping
 from upsim.proxy.lines import Failed, MinerLine, PoolLine
 from upsim.proxy.log import Log
 from upsim.proxy.relay import Counted, Relay
-from upsim.proxy.steering import Steering
+from upsim.proxy.steering import Key, Steering
 from upsim.proxy.sync import Errand, News
 from upsim.proxy.upstream import Upstream, tongues
 from upsim.proxy.visit import Place, Visit
@@ -54,6 +54,8 @@ WORD_S: Final = 1.0
 LOGIN_S: Final = 60.0
 """A miner that has not logged in after this long is hung up on."""
 MAX_VISITS: Final = 20_000
+GATE: Final = 100
+"""Miners that are being connected to one pool at one time."""
 AT_ONCE: Final = 500
 """Miners let in by one question to the store."""
 
@@ -116,6 +118,7 @@ class House:
         self._numbers = count()
         self._job_ids = count(1)
         self._keeping = Keeping()
+        self._gates: defaultdict[Key, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(GATE))
 
     # Miners come and go
 
@@ -265,7 +268,14 @@ class House:
 
     async def _move(self, visit: Visit, guest: Guest, pool: Pool) -> None:
         try:
-            line = await self._reach(visit, guest, pool)
+            # A few at a time: where a pool fails them, the others need not try it one by one.
+            async with self._gates[guest.world_id, pool.id]:
+                wanted = self._steering.wanted(guest)
+                if not visit.open or wanted is None or wanted.id != pool.id:
+                    visit.dialling = None
+                    self.steer(visit)
+                    return
+                line = await self._reach(visit, guest, pool)
         except (CannotConnect, Failed) as problem:
             visit.dialling = None
             stage = problem.stage if isinstance(problem, Failed) else "connectivity"
