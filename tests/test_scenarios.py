@@ -18,7 +18,7 @@ from upsim.rules.fleets import device_of, history_of, summands
 from upsim.rules.overview import get_overview
 from upsim.rules.series import fleet_series, worker_series
 from upsim.rules.workers import get_worker
-from upsim.store.base import PoolCounts, Span, WorkerFilter
+from upsim.store.asking import PoolCounts, Span, WorkerFilter
 from upsim.store.factory import open_store
 from upsim.world import World
 

@@ -41,7 +41,7 @@ from upsim.fleet import (
 from upsim.ids import NUMBER, digest_of, hint_of, numbered, object_id
 from upsim.model import Account, ApiKey, Course, Health, HealthStatus, ObjectId, Pool, Profile, Scope, Tier, Worker
 from upsim.records import dataclass
-from upsim.store.base import Content
+from upsim.store.content import Content
 from upsim.store.courses import begun, course_after
 
 LATEST: Final = Instant((2**32 - 1) * 1000)

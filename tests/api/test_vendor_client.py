@@ -18,7 +18,7 @@ from tests.api.harness import VIP, Api
 from upsim.ids import digest_of
 from upsim.model import Account
 from upsim.rules.worlds import DEFAULT
-from upsim.store.base import Span, WorkerFilter
+from upsim.store.asking import Span, WorkerFilter
 
 CROWD = """
 description: "One user with a whole farm."

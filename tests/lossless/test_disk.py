@@ -21,7 +21,7 @@ from tests.serving import Serving, environment, serving
 from tests.store.test_tallies import entry
 from tests.store.things import VIP, WORLD, content, record
 from upsim.errors import StoreUnavailable
-from upsim.store.base import EntryFilter
+from upsim.store.asking import EntryFilter
 from upsim.store.factory import open_store
 from upsim.store.sqlite import engine, rows
 

@@ -23,7 +23,9 @@ from upsim.rules.machines import Row, Wanted, change_workers, spawn_workers
 from upsim.rules.overview import get_overview
 from upsim.rules.series import fleet_series, worker_series
 from upsim.rules.workers import WorkerView, get_worker
-from upsim.store.base import Content, Span, Store, WorkerFilter
+from upsim.store.asking import Span, WorkerFilter
+from upsim.store.base import Store
+from upsim.store.content import Content
 from upsim.world import World
 
 START = parse_iso("2025-06-01T12:00:00Z")

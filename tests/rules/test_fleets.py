@@ -15,7 +15,8 @@ from upsim.rules.fleets import Fleet, device_of, history_of, summands
 from upsim.rules.machines import Row, Wanted, change_workers, spawn_workers
 from upsim.rules.overview import get_overview
 from upsim.rules.series import fleet_series, worker_series
-from upsim.store.base import Span, Store, WorkerFilter
+from upsim.store.asking import Span, WorkerFilter
+from upsim.store.base import Store
 from upsim.store.factory import open_store
 from upsim.world import World
 

@@ -22,7 +22,7 @@ from upsim.rules.overview import get_overview
 from upsim.rules.profiles import create_profile, delete_profile, set_default_profile, update_profile
 from upsim.rules.series import fleet_series, worker_series
 from upsim.rules.workers import assign_workers, list_workers
-from upsim.store.base import ProfileChanges
+from upsim.store.asking import ProfileChanges
 from upsim.store.factory import open_store
 
 Deed = tuple[str, int, int]

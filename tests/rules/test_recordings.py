@@ -20,7 +20,8 @@ from upsim.rules.series import fleet_series, worker_series
 from upsim.rules.snapshots import restore_snapshot, save_snapshot
 from upsim.rules.workers import WorkerView, get_worker, list_workers
 from upsim.rules.worlds import Wish
-from upsim.store.base import Span, Store, WorkerFilter
+from upsim.store.asking import Span, WorkerFilter
+from upsim.store.base import Store
 from upsim.store.factory import open_store
 from upsim.world import Universe, World
 

@@ -16,7 +16,7 @@ from upsim.rules.overview import get_overview
 from upsim.rules.profiles import delete_profile, update_profile
 from upsim.rules.series import fleet_series, worker_series
 from upsim.rules.workers import assign_workers, get_worker
-from upsim.store.base import ProfileChanges
+from upsim.store.asking import ProfileChanges
 from upsim.store.factory import open_store
 from upsim.world import World
 

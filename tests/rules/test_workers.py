@@ -13,7 +13,8 @@ from upsim.model import PoolTarget, PoolTest, WorldId, WorldRecord
 from upsim.rules.fleets import summands
 from upsim.rules.profiles import delete_profile
 from upsim.rules.workers import get_worker, list_workers
-from upsim.store.base import Span, Store, WorkerFilter
+from upsim.store.asking import Span, WorkerFilter
+from upsim.store.base import Store
 from upsim.store.factory import open_store
 from upsim.world import World
 

@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from tests.store.things import ALL
 from upsim.model import Account, HealthStatus, Page, Pool, Profile, Worker, WorldId
-from upsim.store.base import Span, Store, WorkerFilter
+from upsim.store.asking import Span, WorkerFilter
+from upsim.store.base import Store
 
 _Item = TypeVar("_Item", Pool, Profile, Worker)
 

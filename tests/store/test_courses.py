@@ -11,7 +11,8 @@ from tests.store.things import ALL, BASIC, T0, VIP, WORLD, content, oid, pool, p
 from upsim.clock import Instant
 from upsim.model import MOVE, Course, Health, HealthStatus, ObjectId, PoolTarget, WorldId
 from upsim.store import courses
-from upsim.store.base import PoolChanges, ProfileChanges, Store, WorkerFilter
+from upsim.store.asking import PoolChanges, ProfileChanges, WorkerFilter
+from upsim.store.base import Store
 from upsim.store.courses import NOWHERE, course_after, history_moved, moved, what_moved
 
 HEALTHY, UNHEALTHY, UNKNOWN = HealthStatus.HEALTHY, HealthStatus.UNHEALTHY, HealthStatus.UNKNOWN

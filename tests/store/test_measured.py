@@ -11,7 +11,8 @@ from tests.store.things import T0, VIP, WORLD, content, oid, record, worker
 from upsim.clock import Instant
 from upsim.errors import NotFound
 from upsim.model import MEASURED, Measured, Mined, ObjectId, Worker, WorldId
-from upsim.store.base import Content, Store, Work
+from upsim.store.base import Store
+from upsim.store.content import Content, Work
 
 CAME = Instant(T0 + 1_000)
 HOME = 548

@@ -16,7 +16,7 @@ from tests.store.things import ALL, T0, VIP, WORLD, content, key, oid, profile, 
 from upsim.clock import Instant
 from upsim.errors import InvalidInput, ProfileHasWorkers
 from upsim.model import WorldId
-from upsim.store.base import ProfileChanges, WorkerFilter
+from upsim.store.asking import ProfileChanges, WorkerFilter
 from upsim.store.courses import moved
 from upsim.store.mongo import MongoStore
 from upsim.store.mongo import catalogue as mongo_catalogue

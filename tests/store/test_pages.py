@@ -10,7 +10,8 @@ import pytest
 from tests.store.things import ALL, T0, VIP, WORLD, content, oid, record, worker
 from upsim.clock import Instant
 from upsim.model import Worker, WorldId
-from upsim.store.base import Span, Store, WorkerFilter
+from upsim.store.asking import Span, WorkerFilter
+from upsim.store.base import Store
 from upsim.store.sqlite import ladders
 
 SAVED = WorldId(f"{WORLD}#saved")

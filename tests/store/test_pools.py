@@ -12,7 +12,8 @@ from tests.store.things import ALL, BASIC, T0, VIP, content, oid, pool, profile
 from upsim.clock import Instant
 from upsim.errors import ChangedMeanwhile, NotFound, PoolInUse, QuotaExceeded, UpsimError
 from upsim.model import Health, HealthStatus, ObjectId, WorldId
-from upsim.store.base import PoolChanges, PoolCounts, Span, Store
+from upsim.store.asking import PoolChanges, PoolCounts, Span
+from upsim.store.base import Store
 
 LATER = Instant(T0 + 5000)
 UNHEALTHY = Health(HealthStatus.UNHEALTHY, LATER, "connectivity: no route", 1, None)

@@ -18,7 +18,7 @@ from tests.store.invariants import check_world
 from tests.store.test_tallies import entry
 from tests.store.things import VIP, WORLD, content, key, oid, record
 from tests.store.writer import Known
-from upsim.store.base import EntryFilter
+from upsim.store.asking import EntryFilter
 from upsim.store.factory import open_store
 
 WRITES = int(os.environ.get("UPSIM_TEST_STORE_WRITES", "300"))

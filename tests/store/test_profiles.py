@@ -12,7 +12,8 @@ from tests.store.things import ALL, BASIC, T0, VIP, content, oid, pool, profile,
 from upsim.clock import Instant
 from upsim.errors import DefaultProfileKept, InvalidInput, NotFound, ProfileHasWorkers, QuotaExceeded, UpsimError
 from upsim.model import ObjectId, WorldId
-from upsim.store.base import Moved, PoolChanges, ProfileChanges, Span, Store, WorkerFilter
+from upsim.store.asking import Moved, PoolChanges, ProfileChanges, Span, WorkerFilter
+from upsim.store.base import Store
 from upsim.store.courses import moved as after_move
 
 LATER = Instant(T0 + 5000)

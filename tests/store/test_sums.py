@@ -14,7 +14,8 @@ from tests.store.things import ALL, BASIC, T0, VIP, WORLD, content, oid, profile
 from upsim.clock import DAY, Instant
 from upsim.errors import AlreadyExists, NotFound
 from upsim.model import MOVE, ObjectId, Worker, WorldId
-from upsim.store.base import Store, WorkerFilter
+from upsim.store.asking import WorkerFilter
+from upsim.store.base import Store
 from upsim.store.factory import open_store
 from upsim.store.mongo import MongoStore
 from upsim.store.sums import NO_SUMS, WHOLE, Ledger, Numbers, Summand, Sums, no_sums, read_sums

@@ -9,7 +9,9 @@ import pytest
 from tests.store.things import BASIC, T0, VIP, record
 from upsim.clock import Instant
 from upsim.model import JournalEntry, WorldId
-from upsim.store.base import Content, EntryFilter, Store
+from upsim.store.asking import EntryFilter
+from upsim.store.base import Store
+from upsim.store.content import Content
 
 KEEP = 10_000
 

@@ -25,7 +25,8 @@ from upsim.errors import (
     UpsimError,
 )
 from upsim.model import JournalEntry, ObjectId, Worker, WorldId, WorldRecord
-from upsim.store.base import EntryFilter, ProfileChanges, Store, WorkerFilter
+from upsim.store.asking import EntryFilter, ProfileChanges, WorkerFilter
+from upsim.store.base import Store
 
 THREADS = range(8)
 LATER = Instant(T0 + 5000)

@@ -12,7 +12,9 @@ from tests.store.things import ALL, BASIC, T0, VIP, WORLD, account, content, key
 from upsim.clock import Instant
 from upsim.errors import DefaultProfileKept, NotFound, QuotaExceeded, StoreUnavailable
 from upsim.model import JournalEntry, Mined, Tier, Version, WorldId
-from upsim.store.base import Content, EntryFilter, PoolChanges, ProfileChanges, Store, WorkerFilter
+from upsim.store.asking import EntryFilter, PoolChanges, ProfileChanges, WorkerFilter
+from upsim.store.base import Store
+from upsim.store.content import Content
 from upsim.store.mongo import MongoStore
 
 LATER = Instant(T0 + 5000)

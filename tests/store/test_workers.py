@@ -12,7 +12,9 @@ from tests.store.things import ALL, BASIC, T0, VIP, account, content, key, oid, 
 from upsim.clock import Instant
 from upsim.errors import AlreadyExists, InvalidInput, NotFound, UpsimError
 from upsim.model import ObjectId, Worker, WorldId
-from upsim.store.base import Content, Down, Span, Store, WorkerFilter
+from upsim.store.asking import Down, Span, WorkerFilter
+from upsim.store.base import Store
+from upsim.store.content import Content
 from upsim.store.courses import moved
 
 LATER = Instant(T0 + 5000)

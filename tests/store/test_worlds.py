@@ -13,7 +13,9 @@ from tests.store.things import ALL, BASIC, T0, VIP, WORLD, account, content, key
 from upsim.clock import ClockState, Instant
 from upsim.errors import AlreadyExists, NotFound
 from upsim.model import HealthStatus, JournalEntry, Tier, WorldId, WorldRecord
-from upsim.store.base import Content, Store, WorkerFilter
+from upsim.store.asking import WorkerFilter
+from upsim.store.base import Store
+from upsim.store.content import Content
 
 SNAPSHOT = WorldId("w#before")
 

@@ -20,7 +20,8 @@ from upsim.model import (
     WorldId,
     WorldRecord,
 )
-from upsim.store.base import Content, Span
+from upsim.store.asking import Span
+from upsim.store.content import Content
 
 WORLD = WorldId("w")
 T0 = Instant(1_767_600_000_000)

@@ -18,7 +18,8 @@ from tests.store.things import T0, VIP, WORLD, oid, pool, profile, worker
 from upsim.clock import Instant
 from upsim.errors import Conflict, NotFound
 from upsim.model import ObjectId
-from upsim.store.base import PoolChanges, Store
+from upsim.store.asking import PoolChanges
+from upsim.store.base import Store
 from upsim.store.factory import open_store
 
 SPACE = 100_000

@@ -6,7 +6,7 @@ from typing import Any
 
 from upsim.model import Account, ObjectId
 from upsim.records import dataclass
-from upsim.store.base import Span
+from upsim.store.asking import Span
 from upsim.web.params import Input
 from upsim.world import World
 

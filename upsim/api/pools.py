@@ -9,7 +9,7 @@ from upsim.api.call import Call, object_id
 from upsim.clock import FOREVER
 from upsim.model import HealthStatus, PoolTarget
 from upsim.rules import pools
-from upsim.store.base import PoolChanges
+from upsim.store.asking import PoolChanges
 from upsim.web.reply import Reply
 
 

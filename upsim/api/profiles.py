@@ -10,7 +10,7 @@ from upsim.clock import FOREVER
 from upsim.errors import InvalidInput
 from upsim.model import ObjectId
 from upsim.rules import profiles
-from upsim.store.base import ProfileChanges
+from upsim.store.asking import ProfileChanges
 from upsim.web.reply import Reply
 
 

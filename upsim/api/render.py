@@ -11,7 +11,7 @@ from upsim.rules.overview import Overview
 from upsim.rules.profiles import ProfileView
 from upsim.rules.series import Series
 from upsim.rules.workers import WorkerView
-from upsim.store.base import PoolCounts, Span
+from upsim.store.asking import PoolCounts, Span
 from upsim.web.reply import Json
 
 Item = TypeVar("Item")

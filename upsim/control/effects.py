@@ -13,7 +13,7 @@ from upsim.errors import InvalidInput
 from upsim.rules import behaviours, faults, journal
 from upsim.rules.faults import Fault
 from upsim.rules.journal import Expectation
-from upsim.store.base import EntryFilter
+from upsim.store.asking import EntryFilter
 from upsim.web.reply import Reply
 from upsim.world import World
 

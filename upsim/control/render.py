@@ -8,7 +8,7 @@ from upsim.rules import behaviours, faults
 from upsim.rules.faults import Fault
 from upsim.rules.snapshots import snapshot_name
 from upsim.rules.worlds import IssuedKey, NewWorld
-from upsim.store.base import Span, WorkerFilter
+from upsim.store.asking import Span, WorkerFilter
 from upsim.web.reply import Json
 from upsim.world import Universe, World
 

@@ -11,7 +11,7 @@ from upsim.ids import KEY_PREFIX
 from upsim.model import JournalEntry
 from upsim.records import dataclass
 from upsim.rules.worlds import DEFAULT_JOURNAL, cap_of
-from upsim.store.base import EntryFilter
+from upsim.store.asking import EntryFilter
 from upsim.world import World
 
 MASK: Final = "•••"

@@ -14,7 +14,7 @@ from upsim.model import MEASURED, Account, ObjectId, Worker
 from upsim.records import dataclass
 from upsim.rules.fleets import device_of, history_of
 from upsim.rules.worlds import cap_of
-from upsim.store.base import Span, WorkerFilter
+from upsim.store.asking import Span, WorkerFilter
 from upsim.world import World
 
 

@@ -14,7 +14,7 @@ from upsim.fleet import KEPT_OFFLINE, RANGES, Reading, Shares
 from upsim.fleet.measured import NOTHING, Rate, hashrate, level_of, measured_series, rate, window_start
 from upsim.fleet.series import Series
 from upsim.model import MEASURED, Account, Measured, ObjectId, Worker
-from upsim.store import base
+from upsim.store import deciding
 from upsim.world import World
 
 
@@ -67,7 +67,7 @@ def is_here(worker: Worker, now: Instant) -> bool:
 
 def came_at(worker: Worker) -> Instant:
     """When a measured worker's miner came or left last."""
-    return base.came_at(worker.history) or worker.created_at
+    return deciding.came_at(worker.history) or worker.created_at
 
 
 def _series(

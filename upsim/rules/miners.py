@@ -19,7 +19,7 @@ from upsim.ids import object_id
 from upsim.model import MEASURED, Account, Mined, ObjectId, Pool, Worker, WorldId
 from upsim.rules.measured import came_at
 from upsim.rules.worlds import DEFAULT, cap_of, require_world
-from upsim.store.base import Span, WorkerFilter
+from upsim.store.asking import Span, WorkerFilter
 from upsim.world import Universe, World
 
 MAX_NAME: Final = 80

@@ -8,7 +8,7 @@ from upsim.model import Account
 from upsim.records import dataclass
 from upsim.rules.fleets import Fleet
 from upsim.rules.measured import fleet_hashrate
-from upsim.store.base import PoolCounts
+from upsim.store.asking import PoolCounts
 from upsim.world import World
 
 

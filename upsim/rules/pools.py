@@ -9,7 +9,7 @@ from upsim.ids import object_id
 from upsim.model import Account, Health, HealthStatus, ObjectId, Page, Pool, PoolTarget, PoolTest, Profile
 from upsim.records import dataclass
 from upsim.rules.caps import at_most_pools
-from upsim.store.base import PoolChanges, Span
+from upsim.store.asking import PoolChanges, Span
 from upsim.world import World
 
 

@@ -48,7 +48,7 @@ from upsim.rules.spelling import (
     spelt,
 )
 from upsim.rules.worlds import Birth, IssuedKey, NewWorld, Wish, list_worlds, new_record
-from upsim.store.base import Content, Work
+from upsim.store.content import Content, Work
 from upsim.world import Universe, World
 
 FORMAT: Final = "upsim-world/1"

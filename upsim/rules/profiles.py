@@ -9,7 +9,7 @@ from upsim.model import Account, ObjectId, Page, Pool, Profile
 from upsim.records import dataclass
 from upsim.rules.caps import at_most_profiles
 from upsim.rules.pools import new_id
-from upsim.store.base import Moved, ProfileChanges, Span
+from upsim.store.asking import Moved, ProfileChanges, Span
 from upsim.world import World
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from upsim.fleet import Track
 from upsim.model import Account, Worker
-from upsim.store.base import Span, WorkerFilter
+from upsim.store.asking import Span, WorkerFilter
 from upsim.world import World
 
 _EVERYTHING: Final = Span(0, 1 << 60)

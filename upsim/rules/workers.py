@@ -13,7 +13,7 @@ from upsim.records import dataclass
 from upsim.rules.fleets import Crew, next_change
 from upsim.rules.measured import readings
 from upsim.rules.recordings import recorded_workers
-from upsim.store.base import Down, Span, WorkerFilter
+from upsim.store.asking import Down, Span, WorkerFilter
 from upsim.world import World
 
 

@@ -20,7 +20,7 @@ from upsim.ids import digest_of, hint_of, new_key, new_name
 from upsim.model import Account, ApiKey, Tier, WorldId, WorldRecord
 from upsim.records import dataclass
 from upsim.rules.clocks import ClockChange, changed
-from upsim.store.base import Content
+from upsim.store.content import Content
 from upsim.world import Universe, World
 
 DEFAULT: Final = WorldId("default")

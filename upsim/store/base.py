@@ -14,17 +14,14 @@ frozen. Lists are ordered by created_at, then id. Any method may raise StoreUnav
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import field, replace
-from typing import Any, NamedTuple, Protocol
+from typing import Protocol
 
 from upsim.clock import Instant
-from upsim.errors import ChangedMeanwhile, InvalidInput, NotFound
 from upsim.model import (
     Account,
     ApiKey,
     Caller,
     Course,
-    Health,
     HealthStatus,
     JournalEntry,
     Measured,
@@ -32,167 +29,23 @@ from upsim.model import (
     ObjectId,
     Page,
     Pool,
-    PoolTarget,
     Profile,
     Tier,
     Worker,
     WorldId,
     WorldRecord,
 )
-from upsim.records import dataclass
-from upsim.store.courses import begun
+from upsim.store.asking import (
+    EntryFilter,
+    Moved,
+    PoolChanges,
+    PoolCounts,
+    ProfileChanges,
+    Span,
+    WorkerFilter,
+)
+from upsim.store.content import Content
 from upsim.store.sums import Sums
-
-DIGEST_LENGTH = 64
-"""Hex characters of a key's digest (SHA-256). A stored digest that is longer opens nothing: it is a hidden copy's."""
-
-
-class Work(NamedTuple):
-    """Work of measured workers in one block.
-
-    Attributes:
-        owner: a worker's id; or account and algorithm, joined by a slash: all that their workers did.
-        level: which length of blocks.
-        block: its number.
-        units: how much.
-    """
-
-    owner: str
-    level: int
-    block: int
-    units: int
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """All that is in a world.
-
-    Attributes:
-        numbers: of each named sequence that was begun, the number given last.
-        courses: of profiles, deleted ones too; a profile without one begins its course with its pools as they are.
-        tracks: recorded readings as text, by the digests that workers name them with.
-        measured: what is kept of measured workers.
-        work: theirs, and their accounts'.
-    """
-
-    accounts: Sequence[Account] = ()
-    keys: Sequence[ApiKey] = ()
-    pools: Sequence[Pool] = ()
-    profiles: Sequence[Profile] = ()
-    workers: Iterable[Worker] = ()
-    numbers: Mapping[str, int] = field(default_factory=dict)
-    courses: Sequence[Course] = ()
-    tracks: Mapping[str, str] = field(default_factory=dict)
-    measured: Mapping[ObjectId, Measured] = field(default_factory=dict)
-    work: Iterable[Work] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Which page of a list: `limit` items after the first `offset`."""
-
-    offset: int
-    limit: int
-
-
-@dataclass(frozen=True, slots=True)
-class Down:
-    """Which workers are offline at an instant, said by place: the cells that are down, and the rows that say so.
-
-    A worker is offline when its cell is one of `cells`, when it has not joined by `at`, when it was retired by then, or
-    when it is one of `others`.
-
-    Attributes:
-        offline: keep the workers that are offline (true) or those that are online (false).
-    """
-
-    cells: frozenset[int]
-    at: Instant
-    offline: bool
-    others: frozenset[ObjectId] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerFilter:
-    """Which workers. A field that is None does not restrict.
-
-    Attributes:
-        search: part of the name, whatever the case.
-        down: only those that are offline, or only those that are not.
-        recorded: only those with a track.
-    """
-
-    algorithm: str | None = None
-    profile_id: ObjectId | None = None
-    search: str | None = None
-    down: Down | None = None
-    recorded: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class EntryFilter:
-    """Which entries of a journal. A field that is None does not restrict.
-
-    Attributes:
-        since: only entries with a greater number.
-        path: a path in which * stands for any text.
-    """
-
-    since: int = 0
-    method: str | None = None
-    path: str | None = None
-    status: int | None = None
-    account: str | None = None
-    decided: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PoolChanges:
-    """A change of a pool: None leaves the field as it is.
-
-    Attributes:
-        tested: where host, port, tls, username or password change, the target that was tested; the change happens
-            only if it makes the pool exactly that.
-        latency_ms: the test's, where there was one: it makes the pool healthy.
-    """
-
-    at: Instant
-    name: str | None = None
-    algorithm: str | None = None
-    host: str | None = None
-    port: int | None = None
-    tls: bool | None = None
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    tested: PoolTarget | None = None
-    latency_ms: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ProfileChanges:
-    """A change of a profile: None leaves the field as it is."""
-
-    at: Instant
-    name: str | None = None
-    algorithm: str | None = None
-    pool_ids: tuple[ObjectId, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PoolCounts:
-    """Pools of one algorithm: all, the healthy, and those whose last test failed."""
-
-    total: int
-    healthy: int
-    unhealthy: int
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """What became of a deleted profile's workers."""
-
-    workers: int
-    target_id: ObjectId
 
 
 class Store(Protocol):
@@ -479,6 +332,21 @@ class Store(Protocol):
             NotFound: a worker is not the account's.
         """
 
+    def assign_workers(
+        self,
+        world: WorldId,
+        account_id: ObjectId,
+        worker_ids: Collection[ObjectId],
+        profile_id: ObjectId,
+        at: Instant,
+    ) -> None:
+        """Move the workers (each id once) to a profile, all or none; each one's history says so: see courses.moved.
+
+        Raises:
+            NotFound: the profile or a worker is not the account's.
+            InvalidInput: a worker is of another algorithm than the profile.
+        """
+
     def read_sums(
         self, world: WorldId, account_id: ObjectId, algorithm: str, since: Instant, parts: Collection[str] = ()
     ) -> Mapping[str, Sums]:
@@ -551,87 +419,3 @@ class Store(Protocol):
 
     def clear_journal(self, world: WorldId) -> None:
         """Forget all entries; their numbers are not given again."""
-
-    def assign_workers(
-        self,
-        world: WorldId,
-        account_id: ObjectId,
-        worker_ids: Collection[ObjectId],
-        profile_id: ObjectId,
-        at: Instant,
-    ) -> None:
-        """Move the workers (each id once) to a profile, all or none; each one's history says so: see courses.moved.
-
-        Raises:
-            NotFound: the profile or a worker is not the account's.
-            InvalidInput: a worker is of another algorithm than the profile.
-        """
-
-
-# What both engines decide alike, from values they have read inside one atomic step.
-
-
-def courses_of(content: Content) -> list[Course]:
-    """All courses of a world's content: those that are given, and the beginnings of the others."""
-    given = {course.profile_id for course in content.courses}
-    statuses = {pool.id: pool.health.status for pool in content.pools}
-    fresh = (begun(profile, statuses) for profile in content.profiles if profile.id not in given)
-    return [*content.courses, *fresh]
-
-
-def came_at(history: Sequence[Sequence[Any]]) -> Instant | None:
-    """When a measured worker's miner came or left last, by the worker's history; None where it never did."""
-    return next((at for at, kind, *_ in reversed(history) if kind in ("online", "offline")), None)
-
-
-def changed_pool(pool: Pool, changes: PoolChanges) -> Pool:
-    """The pool after the changes.
-
-    Raises:
-        ChangedMeanwhile: host, port, tls, username or password would become something else than was tested.
-    """
-    fields = ("name", "algorithm", "host", "port", "tls", "username", "password")
-    wishes = {name: value for name in fields if (value := getattr(changes, name)) is not None}
-    changed = replace(pool, **wishes, updated_at=changes.at)
-    if replace(changed.target, algorithm=pool.algorithm) == pool.target:
-        return changed
-    if changed.target != changes.tested:
-        raise ChangedMeanwhile("Pool")
-    return replace(changed, health=Health(HealthStatus.HEALTHY, changes.at, None, 0, changes.latency_ms))
-
-
-def check_holdable(pool_ids: Collection[ObjectId], algorithms: Mapping[ObjectId, str], algorithm: str) -> None:
-    """Check that a profile of the algorithm may hold these pools, given the algorithms of those that exist.
-
-    Raises:
-        NotFound: one is not the account's.
-        InvalidInput: one is of another algorithm.
-    """
-    missing = [pool_id for pool_id in pool_ids if pool_id not in algorithms]
-    if missing:
-        raise NotFound("Pool", *missing)
-    for position, pool_id in enumerate(pool_ids):
-        if algorithms[pool_id] != algorithm:
-            raise InvalidInput(
-                f"pools[{position}].pool_id",
-                f"pool {pool_id} is for {algorithms[pool_id]}, the profile for {algorithm}: all must be of one.",
-            )
-
-
-def check_assignable(worker_ids: Collection[ObjectId], algorithms: Mapping[ObjectId, str], profile: Profile) -> None:
-    """Check that these workers may mine on the profile, given the algorithms of those that exist.
-
-    Raises:
-        NotFound: one is not the account's.
-        InvalidInput: one is of another algorithm.
-    """
-    missing = [worker_id for worker_id in worker_ids if worker_id not in algorithms]
-    if missing:
-        raise NotFound("Worker", *missing)
-    for worker_id in worker_ids:
-        if algorithms[worker_id] != profile.algorithm:
-            raise InvalidInput(
-                "worker_ids",
-                f"worker {worker_id} mines {algorithms[worker_id]}, profile {profile.name!r} is for"
-                f" {profile.algorithm}: nothing was assigned.",
-            )

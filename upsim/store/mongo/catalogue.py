@@ -8,7 +8,7 @@ from typing import TypeVar
 from upsim.clock import Instant
 from upsim.errors import NotFound, ProfileHasWorkers
 from upsim.model import Course, HealthStatus, ObjectId, Page, Pool, Profile, WorldId
-from upsim.store.base import Moved, PoolChanges, PoolCounts, ProfileChanges, Span
+from upsim.store.asking import Moved, PoolChanges, PoolCounts, ProfileChanges, Span
 from upsim.store.mongo.holdings import Forward, Holdings, in_order, on_profile, read_forwards
 from upsim.store.mongo.link import Doc, change, step
 from upsim.store.mongo.moves import Moves

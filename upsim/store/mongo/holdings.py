@@ -24,8 +24,9 @@ from upsim.errors import (
 )
 from upsim.model import Course, Health, HealthStatus, ObjectId, Pool, Profile, Worker
 from upsim.records import dataclass
-from upsim.store.base import PoolChanges, ProfileChanges, changed_pool, check_holdable
+from upsim.store.asking import PoolChanges, ProfileChanges
 from upsim.store.courses import ENDED_KEPT, begun, course_after, moved
+from upsim.store.deciding import changed_pool, check_holdable
 from upsim.store.mongo.link import Doc
 from upsim.store.mongo.values import course_doc, pool_doc, profile_doc, read_course, read_pool, read_profile
 

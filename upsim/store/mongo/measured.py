@@ -12,7 +12,8 @@ from dataclasses import fields
 
 from upsim.clock import Instant
 from upsim.model import MEASURED, Measured, Mined, ObjectId, Worker, WorldId
-from upsim.store.base import Content, Work, came_at
+from upsim.store.content import Content, Work
+from upsim.store.deciding import came_at
 from upsim.store.mongo.holdings import read_forwards, settled
 from upsim.store.mongo.link import Doc, Linked, change, step
 from upsim.store.mongo.values import read_worker

@@ -11,7 +11,7 @@ from dataclasses import replace
 from upsim.errors import NotFound
 from upsim.globs import expression
 from upsim.model import JournalEntry, ObjectId, WorldId
-from upsim.store.base import EntryFilter
+from upsim.store.asking import EntryFilter
 from upsim.store.mongo.link import Doc, Linked, step
 from upsim.store.mongo.values import entry_doc, read_entry
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 from upsim.clock import Instant
 from upsim.errors import AlreadyExists, NotFound
 from upsim.model import ObjectId, Page, Worker, WorldId
-from upsim.store.base import Span, WorkerFilter, check_assignable
+from upsim.store.asking import Span, WorkerFilter
+from upsim.store.deciding import check_assignable
 from upsim.store.mongo.holdings import Forward, Holdings, on_profile, read_forwards, settled
 from upsim.store.mongo.link import Doc, batches, change, step
 from upsim.store.mongo.moves import Moves

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from upsim.errors import AlreadyExists, NotFound
 from upsim.model import ApiKey, Course, ObjectId, Pool, Profile, WorldId, WorldRecord
-from upsim.store.base import Content, courses_of
+from upsim.store.content import Content, courses_of
 from upsim.store.mongo.holdings import Holdings, in_order, settled
 from upsim.store.mongo.keys import Keys
 from upsim.store.mongo.link import BATCH, Doc, batches, step

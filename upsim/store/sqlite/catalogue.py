@@ -19,14 +19,8 @@ from upsim.model import (
     Profile,
     WorldId,
 )
-from upsim.store.base import (
-    Moved,
-    PoolChanges,
-    PoolCounts,
-    ProfileChanges,
-    Span,
-    changed_pool,
-)
+from upsim.store.asking import Moved, PoolChanges, PoolCounts, ProfileChanges, Span
+from upsim.store.deciding import changed_pool
 from upsim.store.sqlite import rows
 from upsim.store.sqlite.courses import begin_course, continue_course, continue_courses, end_course, find_courses
 from upsim.store.sqlite.moves import move_workers

@@ -8,9 +8,7 @@ from upsim.model import (
     JournalEntry,
     WorldId,
 )
-from upsim.store.base import (
-    EntryFilter,
-)
+from upsim.store.asking import EntryFilter
 from upsim.store.sqlite import rows
 from upsim.store.sqlite.part import Part
 from upsim.store.sqlite.tables import Where

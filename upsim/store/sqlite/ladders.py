@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Final
 
 from upsim.model import ObjectId, WorldId
-from upsim.store.base import Span
+from upsim.store.asking import Span
 from upsim.store.sqlite import rows
 
 STEP: Final = 200

@@ -9,7 +9,7 @@ from itertools import chain
 
 from upsim.clock import Instant
 from upsim.model import MEASURED, Measured, Mined, ObjectId, Worker, WorldId
-from upsim.store.base import came_at
+from upsim.store.deciding import came_at
 from upsim.store.sqlite import rows
 from upsim.store.sqlite.part import Part
 from upsim.store.sqlite.tables import Where, batches, marks

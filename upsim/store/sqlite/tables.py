@@ -25,12 +25,9 @@ from upsim.model import (
     Worker,
     WorldId,
 )
-from upsim.store.base import (
-    DIGEST_LENGTH,
-    Content,
-    Span,
-    check_holdable,
-)
+from upsim.store.asking import Span
+from upsim.store.content import Content
+from upsim.store.deciding import DIGEST_LENGTH, check_holdable
 from upsim.store.sqlite import rows
 
 _Id = TypeVar("_Id", bound=str)

@@ -16,11 +16,8 @@ from upsim.model import (
     Worker,
     WorldId,
 )
-from upsim.store.base import (
-    Span,
-    WorkerFilter,
-    check_assignable,
-)
+from upsim.store.asking import Span, WorkerFilter
+from upsim.store.deciding import check_assignable
 from upsim.store.sqlite import rows
 from upsim.store.sqlite.ladders import Ladders
 from upsim.store.sqlite.moves import move_workers

@@ -16,12 +16,8 @@ from upsim.model import (
     WorldId,
     WorldRecord,
 )
-from upsim.store.base import (
-    Content,
-    Span,
-    Work,
-    courses_of,
-)
+from upsim.store.asking import Span
+from upsim.store.content import Content, Work, courses_of
 from upsim.store.sqlite import rows
 from upsim.store.sqlite.courses import put_courses
 from upsim.store.sqlite.part import Part
