@@ -13,6 +13,7 @@ from upsim.fleet import FAILOVER_MS
 from upsim.model import WorldId, WorldRecord
 from upsim.rules.fleets import summands
 from upsim.rules.overview import get_overview
+from upsim.rules.pools import delete_pool
 from upsim.rules.profiles import delete_profile, update_profile
 from upsim.rules.series import fleet_series, worker_series
 from upsim.rules.workers import assign_workers, get_worker
@@ -152,6 +153,42 @@ def test_where_the_clock_is_set_back_it_has_not_happened(farm: Farm) -> None:
     farm.check()
     farm.pass_minutes(31)
     assert farm.view(farm.workers[0][0]).reading.hashrate == 0
+    farm.check()
+
+
+def test_a_worker_that_mines_names_a_pool_of_its_profile_also_where_the_clock_was_set_back(farm: Farm) -> None:
+    moved, stays = farm.workers[0][:2]
+    farm.pass_minutes(30)
+    assign_workers(farm.world, farm.account, [moved], farm.profiles[1].id)
+    default = farm.world.store.get_default_profile(farm.world.id, farm.account.id, MINED)
+    assert default is not None
+    for profile in (default, farm.profiles[0]):  # all that hold the first pool
+        changes = ProfileChanges(farm.clock.at, pool_ids=(farm.pools[1].id,))
+        update_profile(farm.world, farm.account, profile.id, changes)
+    farm.clock.at = START
+    for pool_is_gone in (False, True):
+        if pool_is_gone:
+            delete_pool(farm.world, farm.account, farm.pools[0].id)
+        for one, profile in ((moved, farm.profiles[1]), (stays, farm.profiles[0])):
+            shown = farm.view(one)
+            assert shown.reading.hashrate > 0
+            assert shown.worker.profile_id == profile.id
+            assert shown.pool is not None
+            assert shown.pool.id == farm.pools[1].id
+        farm.check()
+
+
+def test_a_worker_whose_profile_of_then_is_forgotten_names_a_pool_of_the_one_it_has(farm: Farm) -> None:
+    one = farm.workers[1][0]
+    farm.test_pool(0, fails=True)
+    farm.pass_minutes(30)
+    delete_profile(farm.world, farm.account, farm.profiles[1].id)
+    assert farm.view(one).pool is None
+    farm.clock.at = START
+    shown = farm.view(one)
+    assert shown.reading.hashrate > 0
+    assert shown.pool is not None
+    assert shown.pool.id == farm.pools[0].id
     farm.check()
 
 

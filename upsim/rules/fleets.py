@@ -35,7 +35,7 @@ from upsim.fleet import (
     troubles_of,
     worth,
 )
-from upsim.model import MOVE, Account, Course, ObjectId, Worker
+from upsim.model import MOVE, Account, Course, ObjectId, Profile, Worker
 from upsim.records import dataclass
 from upsim.rules.recordings import recorded_workers, tracks_of
 from upsim.store.sums import WHOLE, Summand, Sums
@@ -137,10 +137,21 @@ class Crew:
         track = self.tracks.get(worker.track)
         return track and fleet.lived(self.seed, device, history_of(worker), track, self.troubles)
 
-    def pool_of(self, worker: Worker, now: Instant) -> ObjectId | None:
-        """The pool that a worker mines on at an instant, if it is online: None where its profile has no healthy one."""
-        course = self.courses.get(ObjectId(profile_at(worker, now))) or self.courses.get(worker.profile_id)
-        return course.pool_at(now) if course else None
+    def pools_of(self, worker: Worker, profile: Profile, now: Instant) -> Sequence[ObjectId]:
+        """The pool that a worker mines on at an instant, if it is online: the first of these that is still there.
+
+        None at all where those it could mine on were unhealthy. It is one of the worker's profile, as whoever sees
+        both expects: where the clock was set back before an assignment or a change of the profile's pools, and the one
+        of then is none of these, the profile's first stands in.
+        """
+        course = self.courses.get(ObjectId(profile_at(worker, now)))
+        if course is None:  # forgotten, and so a time without trouble
+            return profile.pool_ids[:1]
+        in_use = course.pool_at(now)
+        if in_use is None:
+            return ()
+        # The profile may have been changed between the two look-ups: then what the course says is the newer.
+        return (in_use,) if in_use in profile.pool_ids else (profile.pool_ids[0], in_use)
 
 
 @dataclass(frozen=True, slots=True)

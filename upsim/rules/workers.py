@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Final
 
 from upsim.clock import FOREVER, Instant, next_border
@@ -113,14 +114,21 @@ def _silent(world: World, account: Account, algorithm: str | None, now: Instant)
 def _views(world: World, account: Account, workers: Sequence[Worker], now: Instant) -> list[WorkerView]:
     workers, profiles = _with_profiles(world, account, workers)
     crew = Crew.of(world, account, workers)
-    in_use = {worker.id: crew.pool_of(worker, now) for worker in workers}
-    pools = world.store.get_pools(world.id, account.id, {pool_id for pool_id in in_use.values() if pool_id})
+    in_use = {
+        worker.id: crew.pools_of(worker, profile, now)
+        for worker in workers
+        if (
+            profile := profiles.get(worker.profile_id)
+        )  # none: deleted at every try, or the whole world reset meanwhile
+    }
+    pools = world.store.get_pools(world.id, account.id, set(chain.from_iterable(in_use.values())))
     measured = readings(world, workers, now)
     views = []
     for worker in workers:
         found = measured.get(worker.id) or crew.reading(worker, now)
-        profile = profiles.get(worker.profile_id)  # none: deleted at every try, or the whole world reset meanwhile
-        pool = pools.get(in_use[worker.id] or ObjectId("")) if found.online else None
+        profile = profiles.get(worker.profile_id)
+        there = (pools[pool_id] for pool_id in in_use.get(worker.id, ()) if pool_id in pools)
+        pool = next(there, None) if found.online else None
         views.append(WorkerView(worker, profile.name if profile else "", pool, found))
     return views
 
