@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
-from pathlib import Path
+from importlib.resources import files
 from typing import Any, Final
 
 import yaml
 
-SPEC_FILE: Final = Path(__file__).with_name("openapi.yaml")
+SPEC_FILE: Final = files(__package__) / "openapi.yaml"
 AREAS: Final = (
     "authentication",
     "rate limits",

@@ -101,3 +101,12 @@ def test_it_is_a_program_of_its_own(archive: Path) -> None:
         [archive, "--version"], env=environment(PATH=path), capture_output=True, text=True, timeout=60
     )
     assert (said.stdout, said.stderr) == ("upsim, version 0.1.0\n", "")
+
+
+def test_it_checks_a_server_where_the_libraries_for_that_are_installed(archive: Path) -> None:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    said = subprocess.run(
+        [archive, "contract", "--list"], env=environment(PATH=path), capture_output=True, text=True, timeout=60
+    )
+    assert said.returncode == 0, said.stderr
+    assert "pools." in said.stdout

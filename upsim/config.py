@@ -84,9 +84,11 @@ def _networks(text: str) -> tuple[str, ...]:
 def _pool_ports(text: str) -> tuple[tuple[str, int], ...]:
     opened = []
     for part in filter(None, (part.strip() for part in text.split(","))):
-        algorithm, _, port = part.partition("=")
+        algorithm, equals, port = part.partition("=")
         if algorithm not in ALGORITHMS:
             raise ValueError(f"{algorithm!r} is no algorithm; there are {', '.join(ALGORITHMS)}")
+        if not equals:
+            raise ValueError(f"{part!r} names no port: write {part}=PORT, where 0 takes a free one")
         opened.append((algorithm, _number(0, 65535)(port)))
     return tuple(opened)
 
@@ -100,7 +102,9 @@ class Config:
     store: str = _setting(
         "memory:", "URL", _text, "Where everything is kept: memory:, sqlite:PATH, mongomock:, mongodb://HOST/DATABASE."
     )
-    fixture: str = _setting("demo", "NAME|PATH", _text, "What a new world holds: demo, empty, or your own file.")
+    fixture: str = _setting(
+        "demo", "NAME|PATH", _text, "What a new world holds: demo, empty, bad-day and others, or your own file."
+    )
     seed: int = _setting(1, "N", _number(0, 2**63 - 1), "What chance follows from: the same seed, the same hashrates.")
     server: str = _setting(
         "waitress",

@@ -34,7 +34,7 @@ def test_the_table_names_every_behaviour_and_every_key_and_worker_of_a_fixed_out
     }
     assert {value: outcome for (kind, value), outcome in table.items() if kind == "worker"} == {
         "always-offline": "always offline",
-        "flapping": "down for some minutes of each quarter of an hour",
+        "flapping": "down for ten minutes of each half hour",
     }
 
 

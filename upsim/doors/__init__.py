@@ -57,7 +57,7 @@ def bound(host: str, port: int) -> socket.socket:
             taken.close()
         raise ConfigError(
             f"port: cannot listen on {host}:{port}: {error.strerror or error}."
-            " Choose another with --port, or 0 for a free one."
+            " Choose another with --host or --port; port 0 takes a free one."
         ) from error
     return taken
 

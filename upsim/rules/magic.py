@@ -71,6 +71,6 @@ def _state(worker: Worker) -> str | None:
     states = {
         "offline": "always offline",
         "online": "always online",
-        "flapping": "down for some minutes of each quarter of an hour",
+        "flapping": "down for ten minutes of each half hour",
     }
     return next((states[kind] for _, kind, _, _ in worker.history if kind in states), None)
