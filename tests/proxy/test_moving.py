@@ -90,6 +90,37 @@ def test_a_profiles_new_order_moves_its_miners() -> None:
         asyncio.run(mine())
 
 
+def test_another_default_profile_takes_new_miners_and_leaves_workers_where_they_are_assigned() -> None:
+    def places() -> dict[str, str | None]:
+        return {one["worker"]: one["pool_id"] for one in here.sessions()}
+
+    async def mine() -> None:
+        old, new = Pretender("kheavyhash", "vip.old"), Pretender("kheavyhash", "vip.new")
+        await old.connect(here.ports["kheavyhash"])
+        await beside(lambda: here.ask("POST", f"/v1/profiles/{other}/default"))
+        await new.connect(here.ports["kheavyhash"])
+        await beside(here.step)
+        await until(lambda: places() == {"old": first, "new": second})
+        await old.hang_up()
+        await until(lambda: places() == {"new": second})
+        await old.connect(here.ports["kheavyhash"])  # who comes back is the same worker, on the profile it had
+        await until(lambda: places() == {"old": first, "new": second})
+        workers = await beside(here.workers)
+        assert {name: worker["profile_id"] for name, worker in workers.items()} == {"old": profile, "new": other}
+        body = {"pools": [{"pool_id": third}]}
+        await beside(lambda: here.ask("PUT", f"/v1/profiles/{other}", body))
+        await beside(here.step)
+        await until(lambda: places() == {"old": first, "new": third})
+        await old.hang_up()
+        await new.hang_up()
+
+    with farm("kheavyhash") as here:
+        first, second, third = (here.pool(name, "kheavyhash") for name in ("first", "second", "third"))
+        profile = here.ask("GET", "/v1/profiles/default?algorithm=kheavyhash")["_id"]
+        other = here.profile("other", "kheavyhash", second)
+        asyncio.run(mine())
+
+
 @pytest.mark.parametrize("algorithm", ["sha256", "randomx", "kawpow"])
 def test_a_pool_that_dies_is_left_for_the_next_and_come_back_to(algorithm: str) -> None:
     async def mine() -> None:
