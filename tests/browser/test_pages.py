@@ -179,6 +179,7 @@ def test_the_banner_says_that_this_is_a_simulation(dashboard: Dashboard) -> None
     dashboard.open("overview")
     banner = dashboard.page.get_by_role("note")
     assert "This is a simulation." in banner.inner_text()
+    assert "workers are invented, but for miners that connected to the door" in banner.inner_text()
     banner.get_by_text("up_k_demovip").click()
     dashboard.toast("Copied")
     assert dashboard.page.evaluate("() => navigator.clipboard.readText()") == "up_k_demovip"

@@ -191,7 +191,7 @@ function banner() {
   return h(
     "div",
     { class: "banner", role: "note" },
-    h("span", { class: "banner-main" }, h("strong", {}, "This is a simulation."), " Nothing is mined, nobody is paid, every worker is invented."),
+    h("span", { class: "banner-main" }, h("strong", {}, "This is a simulation."), " No coin is mined, nobody is paid; workers are invented, but for miners that connected to the door."),
     usual.length > 0 &&
       h(
         "span",
