@@ -10,6 +10,7 @@ import asyncio
 import ssl
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from upsim.algorithms import ALGORITHMS
@@ -92,6 +93,18 @@ def _no_tls() -> ssl.SSLContext:
     raise ValueError("within the process nothing is encrypted")
 
 
+class _Client(Connection):
+    """A miner's connection to a pool here, which says when it has ended."""
+
+    def __init__(self, route: Route, host: Host, ended: Callable[[Connection], None]) -> None:
+        super().__init__(route, host)
+        self._ended = ended
+
+    def connection_lost(self, problem: Exception | None) -> None:
+        super().connection_lost(problem)
+        self._ended(self)
+
+
 class InnerPools:
     """All simulated pools that miners of this door are on."""
 
@@ -138,12 +151,17 @@ class InnerPools:
             raise CannotConnect("the other side hung up on plain words: set tls")
         algorithm = behaviour.algorithm(ALGORITHMS[target.algorithm])
         pool = self.pool(world_id, seed, target, algorithm.id)
-        connection = Connection(Route(pool, behaviour, clock), self._host)
         address = (world_id, target.host.lower(), target.port)
-        here = self._at.setdefault(address, set())
-        here -= {old for old in here if old not in self._host.connections}
-        here.add(connection)
+        connection = _Client(Route(pool, behaviour, clock), self._host, partial(self._ended, address))
+        self._at.setdefault(address, set()).add(connection)
         return InnerTransport.joined(protocol, connection)
+
+    def _ended(self, address: Address, connection: Connection) -> None:
+        here = self._at.get(address)
+        if here is not None:
+            here.discard(connection)
+            if not here:
+                del self._at[address]
 
     def cut(self, address: Address) -> None:
         """Hang up on everybody at an address: whoever comes back meets what was put on it meanwhile."""
