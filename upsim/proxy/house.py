@@ -1,4 +1,4 @@
-"""The door's own decisions, in its loop: who is let in, where each miner mines, what happens when a pool fails.
+"""The door's miners, in its loop: who is let in, and the steps in which what they did is written down.
 
 What may block (the store, name look-ups, pool tests) runs beside the loop. One step, some times a second, writes down
 what happened and reads where everybody should be; between two steps nothing of a share is written.
@@ -9,33 +9,30 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import partial
 from itertools import count
-from typing import Any, Final
+from typing import Final
 
 from upsim.algorithms import ALGORITHMS
-from upsim.clock import SECOND, Clock, ClockState, Instant
 from upsim.errors import StoreUnavailable
-from upsim.model import ObjectId, Pool, WorldId, WorldRecord
+from upsim.model import ObjectId, Pool, WorldId
 from upsim.proxy import sync
 from upsim.proxy.books import Books
-from upsim.proxy.dialer import Dialer, Home
+from upsim.proxy.dialer import Dialer
 from upsim.proxy.keeping import Keeping
-from upsim.proxy.lines import Failed, MinerLine, PoolLine
+from upsim.proxy.lines import MinerLine
 from upsim.proxy.log import Log
+from upsim.proxy.moving import Mover
 from upsim.proxy.relay import Counted, Relay
-from upsim.proxy.steering import Key, Steering
+from upsim.proxy.steering import Steering
 from upsim.proxy.sync import Errand, News
-from upsim.proxy.upstream import Upstream, tongues
-from upsim.proxy.visit import Place, Visit
+from upsim.proxy.tasks import Tasks
+from upsim.proxy.visit import Visit
+from upsim.proxy.worlds import Worlds
 from upsim.rules import miners
 from upsim.rules.miners import Arrival, Guest, TurnedAway
-from upsim.stratum.dial import CannotConnect
 from upsim.stratum.events import Login
-from upsim.stratum.peer import Credentials
 from upsim.world import Universe
 
 _LOG: Final = logging.getLogger(__name__)
@@ -43,50 +40,13 @@ STEP_S: Final = 0.5
 """From one step to the next, in seconds of the machine's clock."""
 TICK_S: Final = 1.0
 """How often simulated pools are looked at for a new job."""
-READY_S: Final = 8.0
-"""How long a pool may take from the first word to the first job."""
-QUICK_S: Final = 3.0
-"""A pool that hangs up sooner than this, and the next time again, has failed; else it is connected to once more."""
 TIDY_EVERY: Final = 120
 """Steps of a world from one clearing of its old work to the next."""
-WORD_S: Final = 1.0
-"""How long after its login a miner may say that it takes another extranonce; see Relay.can_follow."""
 LOGIN_S: Final = 60.0
 """A miner that has not logged in after this long is hung up on."""
 MAX_VISITS: Final = 20_000
-GATE: Final = 100
-"""Miners that are being connected to one pool at one time."""
 AT_ONCE: Final = 500
 """Miners let in by one question to the store."""
-
-
-@dataclass
-class WorldClock:
-    """A world's clock, as it was when its record was last read: asked for every share, so it asks nobody."""
-
-    wall: Clock
-    state: ClockState
-
-    def now(self) -> Instant:
-        """The world's time."""
-        return self.state.at(self.wall.now())
-
-
-@dataclass
-class _Here:
-    """A world with miners at the door."""
-
-    record: WorldRecord
-    clock: WorldClock
-    marked: dict[tuple[str, int], tuple[str, int]] = field(default_factory=dict)
-    shown: Instant = Instant(0)
-    rewound: bool = False
-    steps: int = 0
-
-    @property
-    def home(self) -> Home:
-        """What a connection to a pool has to know of it."""
-        return Home(self.record.id, self.record.seed, self.clock, frozenset(self.marked))
 
 
 class House:
@@ -104,21 +64,22 @@ class House:
         self.log = log
         self._universe = universe
         self._dialer = dialer
-        self._executor = executor
+        self._tasks = Tasks(executor)
         self._default = default
         self._steering = Steering()
         self._books = Books()
-        self._worlds: dict[WorldId, _Here] = {}
+        self._worlds = Worlds(universe.wall, dialer.inner.cut)
         self._present: Counter[tuple[WorldId, str]] = Counter()
         self._gone: dict[WorldId, dict[str, Guest]] = defaultdict(dict)
         self._waiting: deque[tuple[Visit, Login]] = deque()
         self._letting_in: asyncio.Task[None] | None = None
         self._stepping = asyncio.Lock()
-        self._tasks: set[asyncio.Task[Any]] = set()
         self._numbers = count()
         self._job_ids = count(1)
         self._keeping = Keeping()
-        self._gates: defaultdict[Key, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(GATE))
+        self._mover = Mover(
+            universe, dialer, self._steering, self._worlds, self.visits, self._keeping, log, self._tasks
+        )
 
     # Miners come and go
 
@@ -144,7 +105,7 @@ class House:
         """Somebody wants in: those who ask at about the same time are let in together."""
         self._waiting.append((visit, login))
         if self._letting_in is None or self._letting_in.done():
-            self._letting_in = self._start(self._let_in())
+            self._letting_in = self._tasks.start(self._let_in())
 
     async def _let_in(self) -> None:
         while self._waiting:
@@ -160,7 +121,7 @@ class House:
 
     async def _admit(self, algorithm: str, asking: list[tuple[Visit, Login]], arrivals: list[Arrival]) -> None:
         try:
-            found = await self._beside(miners.admit, self._universe, algorithm, arrivals, self._default)
+            found = await self._tasks.beside(miners.admit, self._universe, algorithm, arrivals, self._default)
         except StoreUnavailable:
             found = [TurnedAway("The proxy cannot let anybody in for a moment: try again")] * len(asking)
         new: defaultdict[WorldId, dict[ObjectId, list[ObjectId]]] = defaultdict(dict)
@@ -168,7 +129,7 @@ class House:
             if isinstance(guest, Guest):
                 new[guest.world_id].setdefault(guest.account_id, []).append(guest.worker_id)
         errands = {world_id: Errand(here=here) for world_id, here in new.items()}
-        for world_id, news in (await self._beside(sync.run, self._universe, errands)).items():
+        for world_id, news in (await self._tasks.beside(sync.run, self._universe, errands)).items():
             self._learn(world_id, Errand(), news, merge=True)
         for (visit, login), outcome in zip(asking, found, strict=True):
             if not visit.open:
@@ -187,7 +148,7 @@ class House:
         self._gone[guest.world_id].pop(guest.worker_id, None)
         if before is None:
             visit.let_in_at = asyncio.get_running_loop().time()
-            self.log.came(visit, self._now(guest.world_id))
+            self.log.came(visit, self._worlds.now(guest.world_id))
             visit.do(visit.relay.grant(login))
         else:
             self._absent(before)
@@ -211,7 +172,7 @@ class House:
         if self._absent(guest):
             self._books.forget(guest)
             self._gone[guest.world_id][guest.worker_id] = guest
-        self.log.went(visit, self._now(guest.world_id))
+        self.log.went(visit, self._worlds.now(guest.world_id))
 
     # Shares
 
@@ -220,7 +181,7 @@ class House:
         counts, guest = visit.counts, visit.guest
         if guest is None:
             return  # nobody's: it was refused before anybody logged in
-        now = self._now(guest.world_id)
+        now = self._worlds.now(guest.world_id)
         if counted.code is None:
             counts.accepted += 1
             counts.last_at = now
@@ -231,158 +192,21 @@ class House:
         self._books.count(guest, visit.algorithm, counted, now)
         self.log.share(visit, counted, now)
 
-    def _now(self, world_id: WorldId) -> Instant:
-        here = self._worlds.get(world_id)
-        return here.clock.now() if here is not None else self._universe.wall.now()
-
     # Pools
 
     def steer(self, visit: Visit) -> None:
         """See that a miner is where it should be."""
-        guest = visit.guest
-        if guest is None or not visit.open:
-            return
-        pool = self._steering.wanted(guest)
-        if visit.dialling is not None:
-            task, target = visit.dialling
-            if pool is not None and target.id == pool.id and target.target == pool.target:
-                return
-            visit.dialling = None
-            task.cancel()
-        if pool is None:
-            if visit.place is not None:
-                self.log.moved(visit, None, self._now(guest.world_id))
-                visit.rest()
-            return
-        place = visit.place
-        if place is not None and place.line.is_open and place.pool.id == pool.id and place.pool.target == pool.target:
-            return
-        kept, visit.kept = visit.kept, None
-        if kept is not None and kept.line.is_open and (kept.pool.id, kept.pool.target) == (pool.id, pool.target):
-            kept.line.heard, kept.line.lost = visit.heard, self._lost_by(visit)
-            self._settle(visit, guest, pool, kept.line)
-            return
-        if kept is not None:
-            kept.line.close()
-        visit.dialling = self._start(self._move(visit, guest, pool)), pool
-
-    async def _move(self, visit: Visit, guest: Guest, pool: Pool) -> None:
-        try:
-            # A few at a time: where a pool fails them, the others need not try it one by one.
-            async with self._gates[guest.world_id, pool.id]:
-                wanted = self._steering.wanted(guest)
-                if not visit.open or wanted is None or wanted.id != pool.id:
-                    visit.dialling = None
-                    self.steer(visit)
-                    return
-                line = await self._reach(visit, guest, pool)
-        except (CannotConnect, Failed) as problem:
-            visit.dialling = None
-            stage = problem.stage if isinstance(problem, Failed) else "connectivity"
-            reason = problem.reason if isinstance(problem, Failed) else str(problem)
-            self._fail(guest.world_id, pool, f"{stage}: {reason}")
-            self.steer(visit)
-            return
-        await self._wait_for_word(visit, line)
-        visit.dialling = None
-        if not visit.open:
-            line.close()
-        elif not line.is_open:
-            self._fail(guest.world_id, pool, "authorization: the pool closed the connection")
-            self.steer(visit)
-        else:
-            self._settle(visit, guest, pool, line)
-
-    async def _wait_for_word(self, visit: Visit, line: PoolLine) -> None:
-        """A miner says after its login that it takes another extranonce: it is given the time to."""
-        loop = asyncio.get_running_loop()
-        while visit.open and not visit.relay.can_follow(line.upstream) and loop.time() < visit.let_in_at + WORD_S:
-            await asyncio.sleep(WORD_S / 20)
-
-    def _settle(self, visit: Visit, guest: Guest, pool: Pool, line: PoolLine) -> None:
-        if visit.relay.can_follow(line.upstream):
-            self.log.moved(visit, pool, self._now(guest.world_id))
-            visit.settle(pool, line)
-        else:
-            self._keeping.put(visit.algorithm, visit.host, Place(pool, line))
-            visit.send_back()
-
-    async def _reach(self, visit: Visit, guest: Guest, pool: Pool) -> PoolLine:
-        """A connection to a pool that gave work, in the first tongue it takes."""
-        session = visit.relay.session
-        assert session is not None, "it logged in"  # noqa: S101
-        algorithm = ALGORITHMS[visit.algorithm]
-        here = self._worlds.get(guest.world_id)
-        if here is None:
-            raise CannotConnect("the world is gone")
-        problem: Failed | None = None
-        for speaks in tongues(algorithm, session):
-            credentials = Credentials(pool.username, pool.password, pool.host, pool.port)
-            mask = getattr(session, "rolls", 0)
-            upstream = Upstream(algorithm, speaks, credentials, mask=mask, difficulty=visit.relay.wish)
-            line = PoolLine(upstream, visit.heard, self._lost_by(visit))
-            try:
-                await self._dialer.dial(here.home, pool.target, line)
-                async with asyncio.timeout(READY_S):
-                    await line.ready
-            except Failed as failed:
-                problem = problem or failed
-                continue
-            except TimeoutError:
-                line.close()
-                if not upstream.opened:
-                    raise Failed("subscription", "the pool does not answer") from None
-                raise Failed("subscription", "the pool gave no job") from None
-            except BaseException:
-                line.close()
-                raise
-            return line
-        raise problem or Failed("subscription", "no tongue is known for it")
-
-    def _lost_by(self, visit: Visit) -> Callable[[PoolLine], None]:
-        return partial(self._lost, visit, asyncio.get_running_loop().time())
-
-    def _lost(self, visit: Visit, began: float, line: PoolLine) -> None:
-        """A pool hung up on a miner."""
-        place, guest = visit.place, visit.guest
-        if guest is not None and place is not None and place.line is line:
-            quick = asyncio.get_running_loop().time() - began < QUICK_S
-            if quick and visit.dropped_by == place.pool.id:
-                self._fail(guest.world_id, place.pool, "authorization: the pool closes each connection after a moment")
-            visit.dropped_by = place.pool.id if quick else None
-        visit.lost(line)
+        self._mover.steer(visit)
 
     def unusable(self, visit: Visit, pool: Pool, reason: str) -> None:
         """A pool's work cannot be handed on."""
-        if visit.guest is not None:
-            self._fail(visit.guest.world_id, pool, f"subscription: {reason}")
-            visit.rest()
-            self.steer(visit)
-
-    def _fail(self, world_id: WorldId, pool: Pool, reason: str) -> None:
-        if self._steering.fail(world_id, pool, reason, asyncio.get_running_loop().time()):
-            self.log.failed(world_id, pool, reason, self._now(world_id))
-            for visit in list(self.visits.values()):
-                on_it = visit.place is not None and visit.place.pool.id == pool.id
-                if on_it and visit.guest is not None and visit.guest.world_id == world_id:
-                    self.steer(visit)
-
-    async def _look_at(self, world_id: WorldId, pool: Pool) -> None:
-        """Try a pool that failed."""
-        here = self._worlds.get(world_id)
-        if here is None:
-            return
-        test = await self._beside(self._universe.test_pool, self._universe.world(here.record), pool.target)
-        if test.failure is None:
-            self._steering.recovered(world_id, pool, test.latency_ms, asyncio.get_running_loop().time())
-            self.log.recovered(world_id, pool, self._now(world_id))
-            self._steer_all([world_id])
+        self._mover.unusable(visit, pool, reason)
 
     # Steps
 
     async def run(self) -> None:
         """Take steps until cancelled."""
-        ticking = self._start(self._tick_for_ever())
+        ticking = self._tasks.start(self._tick_for_ever())
         try:
             while True:
                 await asyncio.sleep(STEP_S)
@@ -408,13 +232,13 @@ class House:
             errands = self._errands()
             if not errands:
                 return
-            found = await self._beside(sync.run, self._universe, errands)
+            found = await self._tasks.beside(sync.run, self._universe, errands)
             for world_id, news in found.items():
                 self._learn(world_id, errands[world_id], news)
-        self._steer_all(found)
+        self._mover.steer_all(found)
         now = asyncio.get_running_loop().time()
         for world_id, pool in self._steering.due(self._guests(), now):
-            self._start(self._look_at(world_id, pool))
+            self._tasks.start(self._mover.look_at(world_id, pool))
 
     def _errands(self) -> dict[WorldId, Errand]:
         mined = self._books.take()
@@ -451,7 +275,7 @@ class House:
             return
         if record is None:
             return
-        anew = self._update(world_id, record)
+        anew = self._worlds.update(world_id, record)
         plans = news.plans
         if merge:
             known = self._steering.plans
@@ -461,24 +285,6 @@ class House:
         self._steering.told(world_id, errand.tested if news.written else (), plans)
         if not merge and plans:
             self._readmit(world_id, anew)
-
-    def _update(self, world_id: WorldId, record: WorldRecord) -> bool:
-        """Keep a world's record; says whether the world began anew, or an earlier time of it."""
-        here = self._worlds.get(world_id)
-        if here is None:
-            here = self._worlds[world_id] = _Here(record, WorldClock(self._universe.wall, record.clock))
-        anew = here.record.generation != record.generation
-        marks = sync.marked(record)
-        for address in here.marked.keys() | marks.keys():
-            if here.marked.get(address) != marks.get(address):
-                # Whoever is on a pool on which something was put, or taken from, meets it now.
-                self._dialer.inner.cut((world_id, *address))
-        here.record, here.marked, here.clock.state = record, marks, record.clock
-        now = here.clock.now()
-        if now < here.shown - SECOND:
-            here.rewound = anew = True
-        here.shown = now
-        return anew
 
     def _readmit(self, world_id: WorldId, whole: bool) -> None:
         """Let those in again whose worker is no more, or all, where the world began anew; meanwhile they go on."""
@@ -492,16 +298,10 @@ class House:
                 self.ask(visit, visit.login)
 
     def _world_ended(self, world_id: WorldId) -> None:
-        self._worlds.pop(world_id, None)
+        self._worlds.forget(world_id)
         for visit in list(self.visits.values()):
             if visit.guest is not None and visit.guest.world_id == world_id:
                 visit.close()
-
-    def _steer_all(self, world_ids: Iterable[WorldId]) -> None:
-        wanted = set(world_ids)
-        for visit in list(self.visits.values()):
-            if visit.guest is not None and visit.guest.world_id in wanted:
-                self.steer(visit)
 
     # Looking on
 
@@ -523,19 +323,4 @@ class House:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         await self.step()
-        for task in list(self._tasks):
-            task.cancel()
-
-    def _start(self, work: Any) -> asyncio.Task[None]:
-        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-        return task
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            _LOG.error("the door stumbled", exc_info=task.exception())
-
-    async def _beside(self, work: Any, *given: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, work, *given)
+        self._tasks.cancel()
