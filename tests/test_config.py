@@ -67,6 +67,7 @@ WRONG = [
     ("fixture", "", "empty"),
     ("ready_file", "", "empty"),
     ("admin_token", "", "empty"),
+    ("stratum", "sha256", "write sha256=PORT"),
 ]
 
 
