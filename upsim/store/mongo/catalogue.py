@@ -10,8 +10,9 @@ from upsim.errors import NotFound, ProfileHasWorkers
 from upsim.model import Course, HealthStatus, ObjectId, Page, Pool, Profile, WorldId
 from upsim.store.asking import Moved, PoolChanges, PoolCounts, ProfileChanges, Span
 from upsim.store.mongo.holdings import Forward, Holdings, in_order, on_profile, read_forwards
-from upsim.store.mongo.link import Doc, change, step
+from upsim.store.mongo.link import Doc
 from upsim.store.mongo.moves import Moves
+from upsim.store.mongo.part import change, step
 from upsim.store.mongo.values import read_course, read_pool, read_profile
 
 FORWARDS_KEPT = 256

@@ -7,7 +7,8 @@ from upsim.errors import AlreadyExists, NotFound, QuotaExceeded
 from upsim.model import Account, ApiKey, Caller, ObjectId, Tier, WorldId
 from upsim.store.deciding import DIGEST_LENGTH
 from upsim.store.mongo.holdings import in_order
-from upsim.store.mongo.link import Doc, Linked, change, step
+from upsim.store.mongo.link import Doc
+from upsim.store.mongo.part import Linked, change, step
 from upsim.store.mongo.values import account_doc, key_doc, read_account, read_key, read_world, version_of
 
 

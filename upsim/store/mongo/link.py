@@ -1,22 +1,18 @@
-"""The connection of the MongoDB store: a server by URL, or mongomock in this process. Knows collections, not contents.
+"""The connection of the MongoDB store, once it is open. Knows collections, not contents.
 
-Promises that a driver's failure to reach its server leaves as StoreUnavailable, and a URL that cannot work as
-ConfigError. mongomock is not safe for threads, so there each step runs behind one lock, which makes each atomic too.
+Promises that a driver's failure to reach its server leaves as StoreUnavailable. mongomock is not safe for threads, so
+there each step runs behind one lock, which makes each atomic too.
 """
 
 from __future__ import annotations
 
-import secrets
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from upsim.errors import ConfigError, StoreUnavailable
-from upsim.model import WorldId
+from upsim.errors import StoreUnavailable
 from upsim.reach import Away, Reach
-from upsim.store.sums import Summing, no_sums
 
 if TYPE_CHECKING:
     from pymongo import MongoClient, UpdateOne, WriteConcern
@@ -24,12 +20,6 @@ if TYPE_CHECKING:
 
 Doc = dict[str, Any]
 """A document as the driver takes and gives it."""
-
-SELECTION_TIMEOUT_MS = 5_000
-"""How long to look for a server that can take the call, and for one that lets us in."""
-
-SOCKET_TIMEOUT_MS = 20_000
-"""How long to wait for a server that took the call and says nothing. The driver then tries once on a new connection."""
 
 INDEXES_TIMEOUT_S = 600
 """How long the first start on a database that is full already may take to make the indexes."""
@@ -181,16 +171,16 @@ class Link:
             try:
                 yield
             except self.lost as error:
-                self._reach.lost(_first_line(error))
-                raise StoreUnavailable(_first_line(error)) from error
+                self._reach.lost(first_line(error))
+                raise StoreUnavailable(first_line(error)) from error
             except self._unconfirmed as error:
                 self._reach.found()
-                raise StoreUnavailable(_first_line(error)) from error
+                raise StoreUnavailable(first_line(error)) from error
             except self._refused as error:
                 self._reach.found()
                 if getattr(error, "code", None) not in _NO_ROOM and not _is_unconfirmed(error):
                     raise
-                raise StoreUnavailable(_first_line(error)) from error
+                raise StoreUnavailable(first_line(error)) from error
             except BaseException:
                 self._reach.found()
                 raise
@@ -208,200 +198,6 @@ class Link:
             if any(failure.get("code") == DUPLICATE for failure in details.get("writeErrors", ())):
                 raise taken() from error
             raise
-
-
-class Linked:
-    """What the parts of the store share."""
-
-    def __init__(self, url: str, summing: Summing = no_sums) -> None:
-        """Open the database that the URL names and make its indexes; `summing` says what a worker adds to sums.
-
-        Raises:
-            ConfigError: the URL is wrong, or nobody answers there.
-        """
-        self.url = url
-        self._summing = summing
-        self._link = open_link(url)
-        self._lost_marks: dict[str, list[str]] = {}
-        self._worlds = self._link.collection("worlds")
-        self._worlds_light = self._link.collection("worlds", light=True)
-        self._digests = self._link.collection("digests")
-        self._accounts = self._link.collection("accounts")
-        self._holdings = self._link.collection("holdings")
-        self._workers = self._link.collection("workers")
-        self._tracks = self._link.collection("tracks")
-        self._sums = self._link.collection("sums")
-        self._measured = self._link.collection("measured")
-        self._numbers = self._link.collection("numbers")
-        self._hits = self._link.collection("hits", light=True)
-        self._journal = self._link.collection("journal", light=True)
-        self._journal_ends = self._link.collection("journal_ends", light=True)
-
-    def close(self) -> None:
-        """Close the sockets."""
-        self._link.close()
-
-    def _content_of(self, world: str) -> str | None:
-        """Under which token the world's content is kept at this moment."""
-        found = self._worlds.find_one({"_id": world}, {"content": 1})
-        return found["content"] if found else None
-
-    @contextmanager
-    def _changing(self, world: WorldId) -> Iterator[None]:
-        """Around any change of a world's content: it has no version meanwhile, and another one afterwards.
-
-        Where the server is lost in between, the world stays without, until this process changes it again or until its
-        content is replaced: everything is then asked of the store each time.
-        """
-        mark = secrets.token_hex(8)
-        marks = [mark, *self._lost_marks.pop(world, ())]
-        reached = False
-        try:
-            self._worlds.update_one({"_id": world}, {"$set": {f"changing.{mark}": True}})
-            reached = True
-            yield
-        except self._link.lost:
-            reached = False
-            raise
-        finally:
-            try:
-                if reached:
-                    gone = {f"changing.{one}": "" for one in marks}
-                    # Lost, it costs time and no more: not worth waiting for a majority.
-                    self._worlds_light.update_one({"_id": world}, {"$set": {"state": mark}, "$unset": gone})
-                    marks = []
-            finally:
-                if marks:
-                    self._lost_marks.setdefault(world, []).extend(marks)
-
-
-_Self = TypeVar("_Self", bound=Linked)
-_Given = ParamSpec("_Given")
-_Result = TypeVar("_Result")
-
-
-def step(method: Callable[Concatenate[_Self, _Given], _Result]) -> Callable[Concatenate[_Self, _Given], _Result]:
-    """Make a method one step of the link: locked where the driver needs it, its driver's errors translated."""
-
-    # functools.wraps would hide that this is a method still.
-    def run(self: _Self, /, *args: _Given.args, **kwargs: _Given.kwargs) -> _Result:
-        with self._link.step():
-            return method(self, *args, **kwargs)
-
-    run.__name__, run.__doc__ = method.__name__, method.__doc__
-    return run
-
-
-def change(
-    method: Callable[Concatenate[_Self, WorldId, _Given], _Result],
-) -> Callable[Concatenate[_Self, WorldId, _Given], _Result]:
-    """Make a method one step that changes a world's content, and give the world a new version."""
-
-    def run(self: _Self, world: WorldId, /, *args: _Given.args, **kwargs: _Given.kwargs) -> _Result:
-        with self._link.step(), self._changing(world):
-            return method(self, world, *args, **kwargs)
-
-    run.__name__, run.__doc__ = method.__name__, method.__doc__
-    return run
-
-
-def open_link(url: str) -> Link:
-    """Open `mongomock:` or a `mongodb://` URL, and make the indexes.
-
-    Raises:
-        ConfigError: the URL is wrong, or nobody answers there.
-    """
-    link = _mock_link() if url.partition(":")[0] == "mongomock" else _server_link(url)
-    try:
-        with link.step(), link.patience():
-            link.create_indexes()
-    except StoreUnavailable as error:
-        link.close()
-        raise ConfigError(f"store: the MongoDB server does not answer: {error}") from error
-    return link
-
-
-def _mock_link() -> Link:
-    import mongomock
-
-    return Link(
-        mongomock.MongoClient(),
-        "upsim",
-        lock=threading.RLock(),
-        duplicate=mongomock.DuplicateKeyError,
-        bulk=mongomock.OperationFailure,
-        lost=(),
-        unconfirmed=(),
-        refused=(),
-        light=None,
-        # mongomock 4.3 does not know the arguments that pymongo's own bulk operations hand it.
-        update_one=None,
-    )
-
-
-def _server_link(url: str) -> Link:
-    from pymongo import MongoClient, UpdateOne, WriteConcern, errors
-    from pymongo.uri_parser import parse_uri
-
-    try:
-        parts = parse_uri(url)
-        if not parts["database"]:
-            raise ConfigError("store: mongodb: needs the name of a database, as in mongodb://localhost:27017/upsim.")
-        _check_concerns(parts["options"])
-        # What the URL says itself goes before what we would choose.
-        chosen: Doc = {
-            "serverSelectionTimeoutMS": SELECTION_TIMEOUT_MS,
-            "connectTimeoutMS": SELECTION_TIMEOUT_MS,
-            "socketTimeoutMS": SOCKET_TIMEOUT_MS,
-            "retryWrites": True,
-            "retryReads": True,
-            "readPreference": "primary",
-            "readConcernLevel": "local",
-            "appname": "upsim",
-        }
-        named = {name.lower() for name in parts["options"]}
-        options = {name: value for name, value in chosen.items() if name.lower() not in named}
-        concern: Doc = {} if named & {"w", "journal"} else {"w": "majority", "journal": True}
-        client: MongoClient[Doc] = MongoClient(url, **options, **concern)
-    except (errors.ConfigurationError, errors.InvalidURI, ValueError, TypeError) as error:
-        raise ConfigError(f"store: the MongoDB URL cannot be used: {_first_line(error)}") from error
-    try:
-        client.admin.command("ping")
-        # A name and password are checked with the first call that needs them.
-        client[parts["database"]].list_collection_names()
-    except errors.PyMongoError as error:
-        client.close()
-        raise ConfigError(f"store: the MongoDB server cannot be used: {_first_line(error)}") from error
-    return Link(
-        client,
-        parts["database"],
-        lock=nullcontext(),
-        duplicate=errors.DuplicateKeyError,
-        bulk=errors.BulkWriteError,
-        lost=(errors.ConnectionFailure, errors.ProtocolError),
-        unconfirmed=(errors.WriteConcernError, errors.ExecutionTimeout, errors.DocumentTooLarge),
-        refused=(errors.OperationFailure,),
-        light=WriteConcern(w=1) if concern else None,
-        update_one=UpdateOne,
-    )
-
-
-def _check_concerns(options: Mapping[str, Any]) -> None:
-    """Refuse what would break a promise: what was acknowledged is kept, and read by the next call.
-
-    Raises:
-        ConfigError: the URL asks for it.
-    """
-    given = {name.lower(): value for name, value in options.items()}
-    if given.get("w") == 0:
-        raise ConfigError(
-            "store: the MongoDB URL says w=0: then no write is confirmed. Use w=1 or more, or leave it out."
-        )
-    if str(given.get("readpreference", "primary")).lower() != "primary":
-        raise ConfigError(
-            "store: the MongoDB URL says readPreference: a call has to see what the one before it wrote, which only the"
-            " primary promises. Leave it out."
-        )
 
 
 def _is_unconfirmed(error: Exception) -> bool:
@@ -428,7 +224,7 @@ def batches(items: Iterable[_Item]) -> Iterator[list[_Item]]:
         yield batch
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """What went wrong, without the driver's description of every server it knows and of its settings."""
     return (
         str(error).split(", Timeout:", 1)[0].split(", full error:", 1)[0].replace("\n", " ").split(" (configured", 1)[0]

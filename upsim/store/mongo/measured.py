@@ -15,7 +15,8 @@ from upsim.model import MEASURED, Measured, Mined, ObjectId, Worker, WorldId
 from upsim.store.content import Content, Work
 from upsim.store.deciding import came_at
 from upsim.store.mongo.holdings import read_forwards, settled
-from upsim.store.mongo.link import Doc, Linked, change, step
+from upsim.store.mongo.link import Doc
+from upsim.store.mongo.part import Linked, change, step
 from upsim.store.mongo.values import read_worker
 
 _LEVEL = re.compile(r"work(\d+)")

@@ -22,7 +22,8 @@ from typing import Literal
 from upsim.clock import Instant
 from upsim.model import ObjectId, WorldId
 from upsim.store.mongo.holdings import read_forwards, settled
-from upsim.store.mongo.link import BATCH, Doc, Linked, step
+from upsim.store.mongo.link import BATCH, Doc
+from upsim.store.mongo.part import Linked, step
 from upsim.store.mongo.values import read_worker
 from upsim.store.sums import NO_SUMS, WHOLE, Key, Ledger, Ledgers, Sums, day_of, read_sums
 

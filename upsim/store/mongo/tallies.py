@@ -12,7 +12,8 @@ from upsim.errors import NotFound
 from upsim.globs import expression
 from upsim.model import JournalEntry, ObjectId, WorldId
 from upsim.store.asking import EntryFilter
-from upsim.store.mongo.link import Doc, Linked, step
+from upsim.store.mongo.link import Doc
+from upsim.store.mongo.part import Linked, step
 from upsim.store.mongo.values import entry_doc, read_entry
 
 _TRIM_EVERY = 128

@@ -13,8 +13,9 @@ from upsim.model import ObjectId, Page, Worker, WorldId
 from upsim.store.asking import Span, WorkerFilter
 from upsim.store.deciding import check_assignable
 from upsim.store.mongo.holdings import Forward, Holdings, on_profile, read_forwards, settled
-from upsim.store.mongo.link import Doc, batches, change, step
+from upsim.store.mongo.link import Doc, batches
 from upsim.store.mongo.moves import Moves
+from upsim.store.mongo.part import change, step
 from upsim.store.mongo.values import read_worker, worker_doc
 
 

@@ -15,8 +15,9 @@ from upsim.model import ApiKey, Course, ObjectId, Pool, Profile, WorldId, WorldR
 from upsim.store.content import Content, courses_of
 from upsim.store.mongo.holdings import Holdings, in_order, settled
 from upsim.store.mongo.keys import Keys
-from upsim.store.mongo.link import BATCH, Doc, batches, step
+from upsim.store.mongo.link import BATCH, Doc, batches
 from upsim.store.mongo.measured import measured_docs, read_measured
+from upsim.store.mongo.part import step
 from upsim.store.mongo.sums import KeptSums
 from upsim.store.mongo.tallies import JOURNAL
 from upsim.store.mongo.values import (
