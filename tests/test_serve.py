@@ -63,6 +63,23 @@ def test_the_ready_file_says_all_a_script_needs(tmp_path: Path, door: str) -> No
         assert [path.name for path in tmp_path.iterdir()] == ["ready.json"]
 
 
+def test_what_is_to_be_pasted_suits_the_fixture(tmp_path: Path) -> None:
+    with serving(tmp_path, "--fixture", "bad-day") as server:
+        key, target = re.findall(r"X-API-Key: (\w+)' '[^']+?(/v1/workers/hashrate[^']+)'", server.banner)[0]
+        status, content = server.ask("GET", target, key=key)
+        assert (status, len(content["data"])) == (200, 60)
+    with serving(tmp_path, "--fixture", "empty") as server:
+        assert "/v1/workers?limit=2" in server.banner
+        assert "hashrate" not in server.banner
+
+
+def test_a_ready_file_of_an_earlier_life_is_gone_before_anything_can_fail(tmp_path: Path) -> None:
+    stale = tmp_path / "ready.json"
+    stale.write_text("{}")
+    run("serve", "--port", "0", "--ready-file", str(stale), "--fixture", "no-such-fixture")
+    assert not stale.exists()
+
+
 def test_beyond_loopback_the_control_plane_gets_a_token(tmp_path: Path) -> None:
     with serving(tmp_path, "--host", "0.0.0.0", "--fixture", "empty") as server:
         token = server.ready["admin_token"]

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 from upsim.config import Config
 from upsim.documents import write_atomically
@@ -28,6 +29,9 @@ def serve(config: Config, announce: Callable[[Opened], None]) -> None:
             _write_ready_file(config, opened)
         announce(opened)
 
+    if config.ready_file is not None:
+        with suppress(OSError):  # what is amiss with its place is said when it is written
+            config.ready_file.unlink()  # who waits for it shall not read an earlier life's
     if config.processes > 1:
         from upsim.crew import serve_together
 

@@ -53,12 +53,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """An account of the default world, and a key to it that is known."""
+    """An account of the default world, and a key to it that is known.
+
+    Attributes:
+        mines: an algorithm of its workers; None where it has none.
+    """
 
     account: str
     tier: str
     key: str
     scopes: tuple[str, ...]
+    mines: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,7 +340,13 @@ class Server:
         accounts = {account.id: account for account in self._store.list_accounts(DEFAULT)}
         keys = {key.digest: key for key in self._store.list_keys(DEFAULT) if key.revoked_at is None}
         return tuple(
-            Login(accounts[key.account_id].name, accounts[key.account_id].tier, secret, tuple(sorted(key.scopes)))
+            Login(
+                accounts[key.account_id].name,
+                accounts[key.account_id].tier,
+                secret,
+                tuple(sorted(key.scopes)),
+                next(iter(self._store.list_algorithms(DEFAULT, key.account_id)), None),
+            )
             for secret in beginning.secrets
             if (key := keys.get(digest_of(secret))) is not None and not is_magic(key)
         )
