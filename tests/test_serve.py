@@ -10,12 +10,16 @@ import threading
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.doors import DOORS
 from tests.serving import KEY, UPSIM, environment, serving
-from upsim.config import settings, variable
+from upsim.config import Config, settings, variable
+from upsim.rules.tiers import window_at
+from upsim.rules.worlds import DEFAULT
+from upsim.serve import Server
 
 POOL = {"algorithm": "randomx", "host": "any.example", "port": 1, "username": "u"}
 
@@ -221,6 +225,22 @@ def test_on_request_each_call_is_one_line_without_secrets(tmp_path: Path, door: 
         "127.0.0.1 - GET /v1/workers 401",
         "127.0.0.1 - GET //v1/x 404",
     ]
+
+
+def test_half_a_request_does_not_keep_granian_from_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    granian = pytest.importorskip("upsim.doors.granian", reason="granian is an extra")
+    monkeypatch.setattr(granian, "_FINISHED_WITHIN_S", 0.1)
+    server = Server(Config(port=0, server="granian"))
+    url = urlsplit(server.listen())
+    server.start()
+    store, window = server.universe.store, window_at(server.universe.wall.now())
+    vip = next(account.id for account in store.list_accounts(DEFAULT) if account.name == "vip")
+    with socket.create_connection((url.hostname, url.port)) as client:
+        client.sendall(b"POST /v1/pools HTTP/1.1\r\nHost: x\r\nX-API-Key: up_k_demovip\r\n")
+        client.sendall(b"Content-Type: application/json\r\nContent-Length: 500\r\n\r\n{")
+        while not any(store.get_hits(DEFAULT, vip, number) for number in (window, window + 1)):
+            threading.Event().wait(0.01)  # until it is counted, and so under way
+        server.close()
 
 
 # Starting again

@@ -40,6 +40,9 @@ _MOST_CONNECTIONS: Final = 10_000
 _MOST_HEAD_BYTES: Final = 64 << 10
 """How long a request's head may be: as waitress has it."""
 
+_FINISHED_WITHIN_S: Final = 10.0
+"""How long requests under way may take when it is told to stop; of one that still comes in, it would wait for ever."""
+
 _JSON: Final = [("content-type", "application/json")]
 _NO_METHOD: Final = b'{"error": "Bad Request: Malformed HTTP method: it is written in capitals"}'
 
@@ -117,7 +120,8 @@ class GranianDoor:
             self.wind_down()
             if self._begun and not self._ended.is_set():
                 self._told.set()
-                self._ended.wait(10)
+                self._ended.wait(_FINISHED_WITHIN_S)
+                self._ended.set()  # whether it said so or not: nobody waits for it any longer
             self._loop.close()
             self._taken.close()
 
