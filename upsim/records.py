@@ -2,9 +2,9 @@
 
 The standard library's `dataclass(frozen=True, slots=True)` compiles six methods for each class when it is defined, half
 a millisecond that starting up pays for each of a hundred classes, and a new record then sets each field through
-object.__setattr__. Here the one method that is worth compiling, `__init__`, is compiled when the first record is made,
-and sets slots directly; the others are shared. To type checkers it is the standard library's own; `replace`, `fields`
-and `asdict` of dataclasses work as ever.
+object.__setattr__. Here the one method that is worth compiling, `__init__`, is compiled once a few records of the class
+were made, and sets slots directly; until then, and for all else, one function does for all classes. To type checkers it
+is the standard library's own; `replace`, `fields` and `asdict` of dataclasses work as ever.
 
     from upsim.records import dataclass
 
@@ -35,6 +35,9 @@ else:
 
 
 __all__ = ["dataclass"]
+
+_FEW: Final = 24
+"""Records of a class that are made before anything is compiled, which takes as long as making some fifty of them so."""
 
 _NOT_COPIED: Final = frozenset({"__dict__", "__weakref__"})
 
@@ -68,13 +71,48 @@ def _record(cls: type, eq: bool) -> type:
     made: Any = type(cls)(cls.__name__, cls.__bases__, namespace)
     made.__qualname__ = cls.__qualname__
 
-    def first(self: Any, *given: Any, **named: Any) -> None:
-        made.__init__ = _compiled_init(made, names, defaults)
-        made.__init__(self, *given, **named)
-
-    made.__init__ = first
+    made.__init__ = _first_init(made, names, defaults)
     found: type = made
     return found
+
+
+def _first_init(cls: Any, names: tuple[str, ...], defaults: Mapping[str, Any]) -> Callable[..., None]:
+    """What sets the slots of the first few records; then, one that is compiled takes its place."""
+    made = 0
+
+    def init(self: Any, *given: Any, **named: Any) -> None:
+        nonlocal made
+        made += 1
+        values = _values(names, defaults, given, named) if made <= _FEW else None
+        if values is None:
+            cls.__init__ = _compiled_init(cls, names, defaults)
+            cls.__init__(self, *given, **named)
+            return
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+        if hasattr(cls, "__post_init__"):
+            self.__post_init__()
+
+    return init
+
+
+def _values(
+    names: tuple[str, ...], defaults: Mapping[str, Any], given: tuple[Any, ...], named: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
+    """The value of each field; None where the arguments do not fit: what is compiled knows what to say of them."""
+    values = dict(zip(names, given, strict=False))
+    if len(given) > len(names) or not values.keys().isdisjoint(named):
+        return None
+    values.update(named)
+    for name in names:
+        if name not in values:
+            value = defaults.get(name, MISSING)
+            if isinstance(value, Field):
+                value = value.default if value.default_factory is MISSING else value.default_factory()
+            if value is MISSING:
+                return None
+            values[name] = value
+    return values if len(values) == len(names) else None
 
 
 def _compiled_init(cls: Any, names: tuple[str, ...], defaults: Mapping[str, Any]) -> Callable[..., None]:
