@@ -12,9 +12,11 @@ from tools import recording
 from upsim import fixture
 from upsim.clock import SECOND, ClockState, Instant, SystemClock, iso, parse_iso
 from upsim.errors import ConfigError
-from upsim.fleet import Point, cell_now, reading
+from upsim.fleet.history import cell_now
+from upsim.fleet.reading import reading
+from upsim.fleet.series import Point
 from upsim.model import Account, PoolTarget, PoolTest, Worker, WorldId, WorldRecord
-from upsim.rules.fleets import device_of, history_of, summands
+from upsim.rules.devices import device_of, history_of, summands
 from upsim.rules.overview import get_overview
 from upsim.rules.series import fleet_series, worker_series
 from upsim.rules.workers import get_worker

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from importlib import import_module
 
 import pytest
 
@@ -26,7 +25,15 @@ def test_references_are_followed_to_their_end(spec: Spec) -> None:
 
 
 def test_each_operation_has_its_handler_and_each_handler_its_operation() -> None:
-    assert set(HANDLERS) == {operation.id for operation in API.operations}
+    operations = {(operation.path.split("/")[2], operation.id) for operation in API.operations}
+    handlers = {
+        (room, name)
+        for room, _ in operations
+        for name, value in vars(import_module(f"upsim.api.{room}")).items()
+        if getattr(value, "__annotations__", None) == {"call": "Call", "return": "Reply"}
+    }
+    assert handlers == operations
+    assert set(HANDLERS) == {name for _, name in operations}
 
 
 def test_each_operation_needs_a_scope_that_exists_and_each_scope_is_needed() -> None:
@@ -47,17 +54,3 @@ def test_each_refusal_has_a_status_and_an_explanation_in_the_journal(kind: type[
     is_raised = not kind.__subclasses__()
     before_any_call = SPELLING.get(kind) == 500
     assert any(parent in DECIDED for parent in kind.__mro__) or before_any_call or not is_raised
-
-
-def test_starting_imports_no_driver_and_parses_no_yaml() -> None:
-    """What costs time and is not needed for the default store stays out of the way."""
-    code = (
-        "import sys\n"
-        "from upsim.serve import Server\n"
-        "from upsim.config import Config\n"
-        "Server(Config()).close()\n"
-        "print([name for name in ('pymongo', 'mongomock', 'yaml', 'cryptography') if name in sys.modules])\n"
-    )
-    for _ in range(2):  # the first run may have to parse what the second finds kept
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert done.stdout.strip() == "[]", done

@@ -22,22 +22,11 @@ from upsim import documents
 from upsim.algorithms import ALGORITHMS
 from upsim.clock import MINUTE, Instant, iso, parse_iso
 from upsim.errors import ConfigError
-from upsim.fleet import (
-    FULL,
-    HARDWARE,
-    HOLD,
-    RECORDED,
-    Event,
-    EventKind,
-    Recording,
-    RecordingError,
-    Track,
-    cell_at,
-    cell_now,
-    device,
-    read_csv,
-    read_json,
-)
+from upsim.fleet.cells import RECORDED, cell_at
+from upsim.fleet.device import device
+from upsim.fleet.hardware import HARDWARE
+from upsim.fleet.history import FULL, Event, EventKind, cell_now
+from upsim.fleet.tracks import HOLD, Recording, RecordingError, Track, read_csv, read_json
 from upsim.ids import NUMBER, digest_of, hint_of, numbered, object_id
 from upsim.model import Account, ApiKey, Course, Health, HealthStatus, ObjectId, Pool, Profile, Scope, Tier, Worker
 from upsim.records import dataclass

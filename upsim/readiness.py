@@ -9,12 +9,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import field
+from typing import TYPE_CHECKING
 
-from upsim.api.counting import Outside
 from upsim.errors import StoreUnavailable
 from upsim.records import dataclass
 from upsim.rules.worlds import DEFAULT
 from upsim.store.base import Store
+
+if TYPE_CHECKING:
+    from upsim.api.counting import Outside
 
 
 @dataclass(frozen=True, slots=True)

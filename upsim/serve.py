@@ -23,7 +23,6 @@ from flask import Flask, Request
 from upsim import control, fixture
 from upsim.api import app as api
 from upsim.api.admission import client_address
-from upsim.api.counting import Outside
 from upsim.clock import Clock, SystemClock
 from upsim.config import Config
 from upsim.dashboard import app as dashboard
@@ -34,9 +33,9 @@ from upsim.ids import digest_of, new_token
 from upsim.model import PoolTarget, PoolTest
 from upsim.readiness import Readiness
 from upsim.records import dataclass
-from upsim.rules.fleets import summands
+from upsim.rules.devices import summands
 from upsim.rules.magic import is_magic
-from upsim.rules.miners import put_all_offline
+from upsim.rules.presence import put_all_offline
 from upsim.rules.worlds import DEFAULT, open_default
 from upsim.store.factory import open_store
 from upsim.web import access
@@ -44,6 +43,7 @@ from upsim.web.app import create_app, mount
 from upsim.world import PoolTester, Universe, World
 
 if TYPE_CHECKING:
+    from upsim.api.counting import Outside
     from upsim.dashboard.sandbox import Sandbox
     from upsim.pools import OpenPort, Pools
     from upsim.proxy.door import StratumDoor
@@ -141,6 +141,8 @@ class Server:
             open_default(self.universe, beginning, config.seed)
             self.admin_token = config.admin_token or (new_token() if needs_token(config) else None)
             if config.limits_storage:
+                from upsim.api.counting import Outside
+
                 self._outside = Outside(config.limits_storage)
             self.readiness = Readiness(self._store, self._outside)
             self._metrics = _metrics() if config.metrics else None

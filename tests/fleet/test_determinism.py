@@ -8,27 +8,16 @@ from functools import partial
 from hashlib import sha256
 
 from upsim.clock import DAY, HOUR, MINUTE, Instant
-from upsim.fleet import (
-    HARDWARE,
-    RANGES,
-    Event,
-    EventKind,
-    Tally,
-    Trouble,
-    curves,
-    device,
-    down_cells,
-    failover,
-    fleet_reading,
-    integrals,
-    models_of,
-    outages,
-    reading,
-    series,
-    shares,
-    worker_series,
-)
+from upsim.fleet import curves, integrals, outages, shares
 from upsim.fleet import reading as reading_module
+from upsim.fleet.device import device
+from upsim.fleet.hardware import HARDWARE, models_of
+from upsim.fleet.history import Event, EventKind
+from upsim.fleet.outages import down_cells
+from upsim.fleet.reading import fleet_reading, reading
+from upsim.fleet.series import RANGES, series, worker_series
+from upsim.fleet.sums import Tally
+from upsim.fleet.troubles import Trouble, failover
 
 NOW = Instant(1_767_000_123_456)
 KNOWN = "72ce30590ef82cfdd56d3fceb70d652c9e0da340dfa8ad1a07333f016372e364"

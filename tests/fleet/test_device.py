@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 
 from upsim.algorithms import ALGORITHMS
 from upsim.clock import Instant
-from upsim.fleet import HARDWARE, MAX_SCALE, QUANTUM, WEIGHTS, cell_at, device, models_of, worth
+from upsim.fleet.cells import cell_at
+from upsim.fleet.device import WEIGHTS, device
+from upsim.fleet.hardware import HARDWARE, QUANTUM, models_of
+from upsim.fleet.history import MAX_SCALE
+from upsim.fleet.sums import worth
 
 JOINED = Instant(1_760_000_000_000)
 

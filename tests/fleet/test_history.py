@@ -9,21 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from upsim.clock import Instant
-from upsim.fleet import (
-    CellSum,
-    Event,
-    EventKind,
-    Tally,
-    cell_now,
-    changes_of,
-    device,
-    down_cells,
-    merged,
-    present_segment,
-    segments,
-    worth,
-)
 from upsim.fleet.cells import flapping_cell, offline_cell, online_cell
+from upsim.fleet.device import device
+from upsim.fleet.history import Event, EventKind, cell_now, present_segment, segments
+from upsim.fleet.outages import down_cells
+from upsim.fleet.sums import CellSum, Tally, changes_of, merged, worth
 
 JOINED = Instant(1_760_000_000_000)
 MACHINE = device("w", "s21", joined_at=JOINED, cell=200)

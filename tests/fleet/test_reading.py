@@ -10,24 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from upsim.clock import DAY, HOUR, MINUTE, SECOND, Instant
-from upsim.fleet import (
-    HARDWARE,
-    Device,
-    Event,
-    EventKind,
-    History,
-    Tally,
-    Trouble,
-    cell_now,
-    device,
-    down_cells,
-    fleet_reading,
-    present_segment,
-    reading,
-    segments,
-    worker_series,
-)
-from upsim.fleet.outages import is_down, outages
+from upsim.fleet.device import Device, device
+from upsim.fleet.hardware import HARDWARE
+from upsim.fleet.history import Event, EventKind, History, cell_now, present_segment, segments
+from upsim.fleet.outages import down_cells, is_down, outages
+from upsim.fleet.reading import fleet_reading, reading
+from upsim.fleet.series import worker_series
+from upsim.fleet.sums import Tally
+from upsim.fleet.troubles import Trouble
 
 NOW = Instant(1_767_000_123_456)
 PROFILES = ("", "main", "spare")

@@ -10,18 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from upsim.clock import HOUR, MINUTE, SECOND, Instant
-from upsim.fleet import (
-    RANGES,
-    RecordingError,
-    Track,
-    added,
-    device,
-    read_csv,
-    read_json,
-    recorded_reading,
-    recorded_series,
-    worker_series,
-)
+from upsim.fleet.device import device
+from upsim.fleet.recorded import added, recorded_reading, recorded_series
+from upsim.fleet.series import RANGES, worker_series
+from upsim.fleet.tracks import RecordingError, Track, read_csv, read_json
 
 START = Instant(1_767_000_000_000)
 CSV = """time,worker,hashrate,note

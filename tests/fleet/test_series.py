@@ -12,25 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from upsim.clock import DAY, HOUR, MINUTE, SECOND, Instant
-from upsim.fleet import (
-    RANGES,
-    Device,
-    Event,
-    EventKind,
-    History,
-    Series,
-    Tally,
-    Trouble,
-    device,
-    failover,
-    models_of,
-    segments,
-    series,
-    site_of,
-    worker_series,
-)
+from upsim.fleet.cells import site_of
 from upsim.fleet.curves import ONE, rows
+from upsim.fleet.device import Device, device
+from upsim.fleet.hardware import models_of
+from upsim.fleet.history import Event, EventKind, History, segments
 from upsim.fleet.outages import is_down, own_outages, site_outages
+from upsim.fleet.series import RANGES, Series, series, worker_series
+from upsim.fleet.sums import Tally
+from upsim.fleet.troubles import Trouble, failover
 
 NOW = Instant(1_767_000_123_456)
 Worker = tuple[Device, History]

@@ -9,9 +9,12 @@ import pytest
 
 from upsim import fixture
 from upsim.clock import DAY, HOUR, MINUTE, ClockState, Instant, parse_iso
-from upsim.fleet import RANGES, Tally, changes_of, fleet_reading, reading, series
+from upsim.fleet.reading import fleet_reading, reading
+from upsim.fleet.series import RANGES, series
+from upsim.fleet.sums import Tally, changes_of
 from upsim.model import Account, PoolTarget, PoolTest, WorldId, WorldRecord
-from upsim.rules.fleets import Fleet, device_of, history_of, summands
+from upsim.rules.devices import device_of, history_of, summands
+from upsim.rules.fleets import Fleet
 from upsim.rules.machines import Row, Wanted, change_workers, spawn_workers
 from upsim.rules.overview import get_overview
 from upsim.rules.series import fleet_series, worker_series

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from tests.rules.farm import ALL, MINED, Farm
 from upsim.clock import MINUTE, SECOND, Instant
 from upsim.errors import DefaultProfileKept
-from upsim.fleet import RANGES, Point
+from upsim.fleet.series import RANGES, Point
 from upsim.model import ObjectId
-from upsim.rules.fleets import summands
+from upsim.rules.devices import summands
 from upsim.rules.machines import Row, Wanted, change_workers, spawn_workers
 from upsim.rules.overview import get_overview
 from upsim.rules.profiles import create_profile, delete_profile, set_default_profile, update_profile

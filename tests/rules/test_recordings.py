@@ -12,7 +12,7 @@ from upsim import fixture
 from upsim.clock import MINUTE, ClockState, Instant, parse_iso
 from upsim.errors import InvalidInput
 from upsim.model import PoolTarget, PoolTest, Worker, WorldId, WorldRecord
-from upsim.rules.fleets import summands
+from upsim.rules.devices import summands
 from upsim.rules.machines import Wanted, change_workers
 from upsim.rules.overview import get_overview
 from upsim.rules.portable import load_world, save_world

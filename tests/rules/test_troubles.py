@@ -9,9 +9,9 @@ import pytest
 
 from tests.rules.farm import MINED, START, Farm, no_pools
 from upsim.clock import Instant
-from upsim.fleet import FAILOVER_MS
+from upsim.fleet.troubles import FAILOVER_MS
 from upsim.model import WorldId, WorldRecord
-from upsim.rules.fleets import summands
+from upsim.rules.devices import summands
 from upsim.rules.overview import get_overview
 from upsim.rules.pools import delete_pool
 from upsim.rules.profiles import delete_profile, update_profile

@@ -10,7 +10,7 @@ import pytest
 from upsim import fixture
 from upsim.clock import ClockState, Instant, parse_iso
 from upsim.model import PoolTarget, PoolTest, WorldId, WorldRecord
-from upsim.rules.fleets import summands
+from upsim.rules.devices import summands
 from upsim.rules.profiles import delete_profile
 from upsim.rules.workers import get_worker, list_workers
 from upsim.store.asking import Span, WorkerFilter

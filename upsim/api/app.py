@@ -7,16 +7,16 @@ gate, which journals it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
-from typing import Any, Final
+from functools import cache, partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter
 
-from upsim.api import overview, passage, pools, profiles, record, workers
+from upsim.api import passage, record
 from upsim.api.call import Call
-from upsim.api.counting import Outside
 from upsim.api.gate import Gate, Observer
 from upsim.api.limits import Limits
 from upsim.api.passage import Passage
@@ -28,31 +28,28 @@ from upsim.web.app import View, add_document, add_operations
 from upsim.web.reply import Reply
 from upsim.world import Universe
 
+if TYPE_CHECKING:
+    from upsim.api.counting import Outside
+
 Handler = Callable[[Call], Reply]
 
-HANDLERS: Final[Mapping[str, Handler]] = {
-    handler.__name__: handler
-    for handler in (
-        overview.get_overview,
-        workers.list_workers,
-        workers.get_worker,
-        workers.get_worker_hashrate,
-        workers.get_workers_hashrate,
-        workers.bulk_assign_workers,
-        pools.list_pools,
-        pools.get_pool,
-        pools.create_pool,
-        pools.update_pool,
-        pools.delete_pool,
-        pools.test_pool,
-        profiles.list_profiles,
-        profiles.create_profile,
-        profiles.update_profile,
-        profiles.delete_profile,
-        profiles.set_default_profile,
-        profiles.get_default_profile,
-    )
-}
+
+def _handler(operation: Operation) -> Handler:
+    """What answers an operation: the function of its operationId in the room of its path, /v1/ROOM/…
+
+    A room is imported by the first call for it: most of what it needs, a start and the calls to other rooms do not.
+    """
+
+    @cache
+    def find() -> Handler:
+        room = operation.path.split("/")[2]
+        found: Handler = getattr(import_module(f"upsim.api.{room}"), operation.id)
+        return found
+
+    return lambda call: find()(call)
+
+
+HANDLERS: Final[Mapping[str, Handler]] = {operation.id: _handler(operation) for operation in API.operations}
 """What answers each operation, by operationId."""
 
 

@@ -6,15 +6,17 @@ here is the wrong one: so the window's number, by the world's clock, is part of 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from upsim.api.counting import Outside
 from upsim.clock import DAY, SECOND, Instant
 from upsim.errors import RateLimited
 from upsim.model import Caller
 from upsim.records import dataclass
 from upsim.rules.tiers import requests_allowed, window_at, window_start
 from upsim.store.base import Store
+
+if TYPE_CHECKING:
+    from upsim.api.counting import Outside
 
 KEPT_S: Final = DAY // SECOND
 """How long an outside storage keeps a window's count: longer than most clocks stand still."""

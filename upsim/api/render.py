@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from upsim.clock import Instant, iso
 from upsim.model import Outcome, Page, Pool, PoolTest
-from upsim.rules.overview import Overview
-from upsim.rules.profiles import ProfileView
-from upsim.rules.series import Series
-from upsim.rules.workers import WorkerView
 from upsim.store.asking import PoolCounts, Span
 from upsim.web.reply import Json
+
+if TYPE_CHECKING:  # each is imported by whose answer it is
+    from upsim.rules.overview import Overview
+    from upsim.rules.profiles import ProfileView
+    from upsim.rules.series import Series
+    from upsim.rules.workers import WorkerView
 
 Item = TypeVar("Item")
 

@@ -22,9 +22,9 @@ from upsim.algorithms import ALGORITHMS
 from upsim.clock import DAY, HOUR, SECOND, ClockState, Instant, SystemClock, iso, parse_iso
 from upsim.errors import ConfigError
 from upsim.fixture import Fixture
-from upsim.fleet import RANGES, Point
+from upsim.fleet.series import RANGES, Point
 from upsim.model import PoolTarget, PoolTest, WorldId, WorldRecord
-from upsim.rules.fleets import summands
+from upsim.rules.devices import summands
 from upsim.rules.series import fleet_series, worker_series
 from upsim.store.base import Store
 from upsim.store.factory import open_store

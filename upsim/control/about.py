@@ -10,8 +10,8 @@ from upsim.algorithms import ALGORITHMS
 from upsim.control import render
 from upsim.control.call import ControlCall
 from upsim.errors import NotFound
-from upsim.fleet import RANGES
 from upsim.fleet.hardware import HARDWARE
+from upsim.fleet.series import RANGES
 from upsim.model import Scope
 from upsim.rules.tiers import ALLOWANCES
 from upsim.rules.worlds import CAPS, DEFAULT

@@ -10,7 +10,7 @@ from upsim.fleet.cells import FLAPPING, KEPT_OFFLINE, KEPT_ONLINE
 from upsim.fleet.device import Device
 from upsim.fleet.history import FULL, Event, Segment, segments
 from upsim.fleet.outages import outages
-from upsim.fleet.recorded import Track
+from upsim.fleet.tracks import Track
 from upsim.fleet.troubles import Trouble
 
 Gap = tuple[Instant, Instant | None]

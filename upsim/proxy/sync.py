@@ -16,6 +16,7 @@ from upsim.model import Mined, ObjectId, WorldId, WorldRecord
 from upsim.rules import miners
 from upsim.rules.behaviours import list_behaviours
 from upsim.rules.miners import Plan
+from upsim.rules.presence import put_offline
 from upsim.rules.worlds import require_world
 from upsim.world import Universe
 
@@ -88,7 +89,7 @@ def _run(universe: Universe, world_id: WorldId, errand: Errand) -> News:
         if errand.mined:
             miners.write_down(world, errand.mined, tidy=errand.tidy)
         written = True  # presence is only set, so it can be set again
-        miners.put_offline(world, errand.gone)
+        put_offline(world, errand.gone)
         return News(record, {account: miners.read_plan(world, account, ids) for account, ids in errand.here.items()})
     except NotFound:
         return News(record if record is not None else None, {})

@@ -1,4 +1,4 @@
-"""Where the fleet's maths meets what is kept: devices, histories, sums, and the courses that profiles took.
+"""Where the fleet's maths meets what is kept: workers, their sums, and the courses that profiles took.
 
 What a single worker does is `Crew.reading` and `Crew.series`; what an account's workers of an algorithm do together is
 `Fleet.reading` and `Fleet.series`. Nobody else asks the maths.
@@ -6,79 +6,26 @@ What a single worker does is `Crew.reading` and `Crew.series`; what an account's
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
-from operator import neg
 from typing import Final
 
-from upsim import fleet
 from upsim.clock import FOREVER, HOUR, SECOND, Instant
-from upsim.fleet import (
-    FEEDS,
-    RANGES,
-    RECORDED,
-    CellSum,
-    Change,
-    Device,
-    Event,
-    EventKind,
-    FleetReading,
-    History,
-    Reading,
-    Series,
-    Snapshot,
-    Track,
-    Trouble,
-    feed_of,
-    segments,
-    troubles_of,
-    worth,
-)
+from upsim.fleet import lived, reading, recorded, series
+from upsim.fleet.cells import FEEDS, RECORDED
+from upsim.fleet.device import Device
+from upsim.fleet.history import present_segment
+from upsim.fleet.reading import FleetReading, Reading
+from upsim.fleet.series import RANGES, Series
+from upsim.fleet.sums import CellSum, Change, Snapshot
+from upsim.fleet.tracks import Track
+from upsim.fleet.troubles import Trouble, troubles_of
 from upsim.model import MOVE, Account, Course, ObjectId, Profile, Worker
 from upsim.records import dataclass
+from upsim.rules.devices import device_of, history_of
 from upsim.rules.recordings import recorded_workers, tracks_of
-from upsim.store.sums import WHOLE, Summand, Sums
+from upsim.store.sums import WHOLE, Sums
 from upsim.world import World
-
-
-def device_of(worker: Worker) -> Device:
-    """The worker's machine."""
-    return Device(
-        key=worker.id,
-        algorithm=worker.algorithm,
-        model=worker.model,
-        nominal=worker.nominal,
-        cell=worker.home,
-        weights=worker.weights,
-        joined_at=worker.created_at,
-        retired_at=worker.retired_at,
-    )
-
-
-@lru_cache(maxsize=4096)
-def history_of(worker: Worker) -> History:
-    """What was done to the worker by hand, beginning with the profile it came to."""
-    events = tuple(Event(at, EventKind(kind), value, profile) for at, kind, value, profile in worker.history)
-    if any(kind == MOVE for _, kind, _, _ in worker.history):
-        return events
-    return (Event(worker.created_at, EventKind.MOVE, profile=worker.profile_id), *events)
-
-
-def summands(worker: Worker) -> Iterator[Summand]:
-    """What a worker adds to the sums that the store keeps for its account and algorithm: by cell, feed and profile."""
-    device = device_of(worker)
-    if worker.track:  # it is counted, and asked by itself
-        yield Summand(device.joined_at, RECORDED, feed_of(RECORDED), CellSum(1).flat)
-        return
-    if not worker.history and worker.retired_at is None:  # nearly every worker's whole life
-        yield Summand(device.joined_at, device.cell, feed_of(device.cell), worth(device).flat, worker.profile_id)
-        return
-    for part in segments(device, history_of(worker)):
-        numbers, feed = worth(device, part.scale).flat, feed_of(part.cell)
-        yield Summand(part.start, part.cell, feed, numbers, part.profile)
-        if part.end is not None:
-            yield Summand(part.end, part.cell, feed, tuple(map(neg, numbers)), part.profile)
 
 
 def profile_at(worker: Worker, now: Instant) -> str:
@@ -88,7 +35,7 @@ def profile_at(worker: Worker, now: Instant) -> str:
     """
     if not worker.history:
         return worker.profile_id
-    part = fleet.present_segment(device_of(worker), history_of(worker), now)
+    part = present_segment(device_of(worker), history_of(worker), now)
     return worker.profile_id if part is None else part.profile
 
 
@@ -118,9 +65,9 @@ class Crew:
         device = device_of(worker)
         track = self._lived(worker, device)
         if track is not None:
-            found = fleet.recorded_reading(self.seed, device, track, now)
+            found = recorded.recorded_reading(self.seed, device, track, now)
         else:
-            found = fleet.reading(self.seed, device, history_of(worker), now, self.troubles)
+            found = reading.reading(self.seed, device, history_of(worker), now, self.troubles)
         later = [at for course in self.courses.values() if course.entries[-1][0] > now for at, _ in course.entries]
         return replace(found, until=min([found.until, *(at for at in later if at > now)])) if later else found
 
@@ -129,13 +76,13 @@ class Crew:
         device = device_of(worker)
         track = self._lived(worker, device)
         if track is not None:
-            return fleet.recorded_series(time_range, track, now)
-        return fleet.worker_series(self.seed, time_range, device, history_of(worker), now, self.troubles)
+            return recorded.recorded_series(time_range, track, now)
+        return series.worker_series(self.seed, time_range, device, history_of(worker), now, self.troubles)
 
     def _lived(self, worker: Worker, device: Device) -> Track | None:
         """What was recorded of a worker, with all that happened to it here; None where nothing was recorded."""
         track = self.tracks.get(worker.track)
-        return track and fleet.lived(self.seed, device, history_of(worker), track, self.troubles)
+        return track and lived.lived(self.seed, device, history_of(worker), track, self.troubles)
 
     def pools_of(self, worker: Worker, profile: Profile, now: Instant) -> Sequence[ObjectId]:
         """The pool that a worker mines on at an instant, if it is online: the first of these that is still there.
@@ -234,11 +181,11 @@ class Fleet:
 
     def reading(self, now: Instant) -> FleetReading:
         """What they do at an instant, that they were read for."""
-        found = fleet.fleet_reading(self.seed, self.sums, now, self.troubled)
+        found = reading.fleet_reading(self.seed, self.sums, now, self.troubled)
         if not self.recorded:
             return found
         each = [self.crew.reading(worker, now) for worker in self.recorded]
-        there = [fleet.present_segment(device_of(worker), history_of(worker), now) for worker in self.recorded]
+        there = [present_segment(device_of(worker), history_of(worker), now) for worker in self.recorded]
         return FleetReading(
             found.workers + sum(part is not None for part in there),
             found.online + sum(one.online for one in each),
@@ -248,10 +195,10 @@ class Fleet:
 
     def series(self, time_range: str, now: Instant) -> Series:
         """Their hashrate over the range before an instant, that they were read for."""
-        found = fleet.series(self.seed, time_range, self.sums, now, self.troubled)
+        found = series.series(self.seed, time_range, self.sums, now, self.troubled)
         if not self.recorded:
             return found
-        return fleet.added([found, *(self.crew.series(worker, time_range, now) for worker in self.recorded)])
+        return recorded.added([found, *(self.crew.series(worker, time_range, now) for worker in self.recorded)])
 
 
 _NOBODY: Final = Crew(0, {}, {}, {})

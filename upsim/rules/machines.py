@@ -8,11 +8,14 @@ from enum import StrEnum
 from typing import Final
 
 from upsim.errors import InvalidInput, NotFound
-from upsim.fleet import HARDWARE, RECORDED, Event, EventKind, cell_now, device
+from upsim.fleet.cells import RECORDED
+from upsim.fleet.device import device
+from upsim.fleet.hardware import HARDWARE
+from upsim.fleet.history import Event, EventKind, cell_now
 from upsim.ids import numbered, object_id
 from upsim.model import MEASURED, Account, ObjectId, Worker
 from upsim.records import dataclass
-from upsim.rules.fleets import device_of, history_of
+from upsim.rules.devices import device_of, history_of
 from upsim.rules.worlds import cap_of
 from upsim.store.asking import Span, WorkerFilter
 from upsim.world import World

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from upsim.clock import FOREVER, MINUTE, SECOND, Instant, next_border
-from upsim.fleet import KEPT_OFFLINE, RANGES, Reading, Shares
 from upsim.fleet.measured import NOTHING, Rate, hashrate, level_of, measured_series, rate, window_start
-from upsim.fleet.series import Series
+from upsim.fleet.reading import Reading
+from upsim.fleet.series import RANGES, Series
+from upsim.fleet.shares import Shares
 from upsim.model import MEASURED, Account, Measured, ObjectId, Worker
-from upsim.store import deciding
+from upsim.rules.presence import came_at, is_here
 from upsim.world import World
 
 
@@ -58,16 +59,6 @@ def worker_series(world: World, worker: Worker, time_range: str, now: Instant) -
 def fleet_series(world: World, account: Account, algorithm: str, time_range: str, now: Instant) -> Series:
     """The hashrate of the account's measured workers of an algorithm over a range."""
     return _series(world, (account.id, algorithm), algorithm, time_range, now)
-
-
-def is_here(worker: Worker, now: Instant) -> bool:
-    """Whether a measured worker's miner is connected."""
-    return worker.cell != KEPT_OFFLINE and worker.created_at <= now
-
-
-def came_at(worker: Worker) -> Instant:
-    """When a measured worker's miner came or left last."""
-    return deciding.came_at(worker.history) or worker.created_at
 
 
 def _series(

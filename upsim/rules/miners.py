@@ -8,16 +8,16 @@ made up: to the fleet's function it is a machine of no rate at all, online while
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
 
-from upsim.clock import Instant
 from upsim.errors import AlreadyExists, NotFound
-from upsim.fleet import FULL, KEPT_OFFLINE, WEIGHTS, EventKind, online_cell
+from upsim.fleet.cells import KEPT_OFFLINE
+from upsim.fleet.device import WEIGHTS
 from upsim.fleet.measured import kept
 from upsim.ids import object_id
 from upsim.model import MEASURED, Account, Mined, ObjectId, Pool, Worker, WorldId
-from upsim.rules.measured import came_at
+from upsim.records import dataclass
+from upsim.rules.presence import came_at, online
 from upsim.rules.worlds import DEFAULT, cap_of, require_world
 from upsim.store.asking import Span, WorkerFilter
 from upsim.world import Universe, World
@@ -211,57 +211,6 @@ class _Desk:
         ]
         if back:
             store.change_workers(world.id, self._account.id, back, lambda worker: online(worker, self._now))
-
-
-def online(worker: Worker, now: Instant) -> Worker:
-    """A measured worker from the instant on at which its miner came."""
-    return replace(
-        worker,
-        cell=online_cell(worker.home),
-        history=((now, EventKind.ONLINE.value, FULL, ""),),
-        created_at=min(worker.created_at, now),  # the clock may have been set back before it first came
-        updated_at=now,
-    )
-
-
-def offline(worker: Worker, now: Instant) -> Worker:
-    """A measured worker from the instant on at which its miner left."""
-    return replace(worker, cell=worker.home, history=((now, EventKind.OFFLINE.value, FULL, ""),), updated_at=now)
-
-
-def put_offline(world: World, gone: Mapping[ObjectId, Collection[ObjectId]]) -> None:
-    """Note which workers' miners left, by account. Those that are no more are passed over."""
-    now = world.now()
-    for account_id, worker_ids in gone.items():
-        there = world.store.get_places(world.id, account_id, worker_ids)
-        if there:
-            world.store.change_workers(world.id, account_id, there, lambda worker: offline(worker, now))
-
-
-def put_all_offline(universe: Universe) -> None:
-    """Note that nobody's miner is connected: after a process ended that had no time to say so."""
-    for record in universe.store.list_worlds():
-        put_world_offline(universe.world(record))
-
-
-def put_world_offline(world: World) -> None:
-    """Note that nobody's miner is connected in this world. A door that knows better says so within a step.
-
-    Each was last seen with its last share, or when it came.
-    """
-    present = world.store.list_measured(world.id, present=True)
-    known = world.store.get_measured(world.id, [worker.id for worker in present], 0)
-
-    def left(worker: Worker) -> Worker:
-        came = came_at(worker)
-        seen = known[worker.id][0].last_at if worker.id in known else None
-        return offline(worker, max(came, seen or came))
-
-    by_account: dict[ObjectId, list[ObjectId]] = {}
-    for worker in present:
-        by_account.setdefault(worker.account_id, []).append(worker.id)
-    for account_id, ids in by_account.items():
-        world.store.change_workers(world.id, account_id, ids, left)
 
 
 def read_plan(world: World, account_id: ObjectId, worker_ids: Collection[ObjectId]) -> Plan:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from upsim.algorithms import ALGORITHMS
 from upsim.clock import ClockState, Instant, iso, parse_iso
 from upsim.errors import InvalidInput
-from upsim.fleet import Track
+from upsim.fleet.tracks import Track
 from upsim.ids import digest_of, hint_of, new_key
 from upsim.model import (
     Account,
@@ -31,7 +31,7 @@ from upsim.model import (
 )
 from upsim.rules import behaviours, faults
 from upsim.rules.clocks import MAX_SPEED, ClockChange, changed
-from upsim.rules.miners import put_world_offline
+from upsim.rules.presence import put_world_offline
 from upsim.rules.snapshots import keep_birth
 from upsim.rules.spelling import (
     ACCOUNT,

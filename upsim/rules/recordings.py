@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence, Set
 from typing import Final
 
-from upsim.fleet import Track
+from upsim.fleet.tracks import Track
 from upsim.model import Account, Worker
 from upsim.store.asking import Span, WorkerFilter
 from upsim.world import World

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from upsim.clock import FOREVER, Instant
 from upsim.errors import InvalidInput
-from upsim.fleet import RANGES, Point, added
+from upsim.fleet.recorded import added
+from upsim.fleet.series import RANGES, Point
 from upsim.model import MEASURED, Account, ObjectId
 from upsim.records import dataclass
 from upsim.rules import measured

@@ -12,7 +12,7 @@ from upsim.clock import ClockState
 from upsim.errors import InvalidInput, NotFound
 from upsim.model import WorldId, WorldRecord
 from upsim.rules.clocks import changed
-from upsim.rules.miners import put_world_offline
+from upsim.rules.presence import put_world_offline
 from upsim.rules.worlds import HOSTS_OWN, NAME, Birth, cap_of, find_fixture, template_of
 from upsim.world import Universe, World
 

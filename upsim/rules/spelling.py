@@ -13,8 +13,10 @@ from typing import Any, Final, NoReturn, TypeVar
 from upsim.algorithms import ALGORITHMS
 from upsim.clock import Instant, iso, parse_iso
 from upsim.errors import InvalidInput
-from upsim.fleet import CELLS, HARDWARE, EventKind
+from upsim.fleet.cells import CELLS
 from upsim.fleet.device import WEIGHTS
+from upsim.fleet.hardware import HARDWARE
+from upsim.fleet.history import EventKind
 from upsim.fleet.measured import LEVELS
 from upsim.model import MEASURED, HealthStatus, Scope, Tier
 from upsim.records import dataclass

@@ -8,7 +8,8 @@ from typing import Final
 
 from upsim.clock import FOREVER, Instant, next_border
 from upsim.errors import NotFound
-from upsim.fleet import Reading, down_cells
+from upsim.fleet.outages import down_cells
+from upsim.fleet.reading import Reading
 from upsim.model import Account, ObjectId, Page, Pool, Profile, Worker
 from upsim.records import dataclass
 from upsim.rules.fleets import Crew, next_change
