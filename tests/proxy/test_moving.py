@@ -71,6 +71,24 @@ def test_bulk_assign_moves_a_connected_miner_with_a_clean_job(algorithm: str) ->
         asyncio.run(mine())
 
 
+def test_a_pools_new_name_moves_nobody_and_shows_at_once() -> None:
+    async def mine() -> None:
+        miner = Pretender("kheavyhash", "vip.rig")
+        await miner.connect(here.ports["kheavyhash"])
+        await beside(lambda: here.ask("PUT", f"/v1/pools/{first}", {"name": "renamed"}))
+        await beside(here.step)
+        (session,) = here.sessions()
+        assert (session["pool_id"], session["pool_name"], session["moves"]) == (first, "renamed", 0)
+        await miner.shares(1)
+        assert miner.cleaned == 1  # with the first job alone
+        await miner.hang_up()
+
+    with farm("kheavyhash") as here:
+        first = here.pool("first", "kheavyhash")
+        asyncio.run(mine())
+        here.empty()
+
+
 def test_a_profiles_new_order_moves_its_miners() -> None:
     async def mine() -> None:
         miner = Pretender("kheavyhash", "vip.rig")

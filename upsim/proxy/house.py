@@ -242,9 +242,9 @@ class House:
 
     def _errands(self) -> dict[WorldId, Errand]:
         mined = self._books.take()
-        here: defaultdict[WorldId, dict[ObjectId, list[ObjectId]]] = defaultdict(dict)
-        for guest in {(guest.world_id, guest.worker_id): guest for guest in self._guests()}.values():
-            here[guest.world_id].setdefault(guest.account_id, []).append(guest.worker_id)
+        here: defaultdict[WorldId, dict[ObjectId, dict[ObjectId, None]]] = defaultdict(dict)
+        for guest in self._guests():  # a worker's several miners are one
+            here[guest.world_id].setdefault(guest.account_id, {})[guest.worker_id] = None
         gone, self._gone = self._gone, defaultdict(dict)
         worlds = {*mined, *here, *(world_id for world_id, guests in gone.items() if guests)}
         errands = {}

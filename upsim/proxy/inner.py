@@ -64,14 +64,20 @@ class InnerTransport(asyncio.Transport):
         """Hang up, after what was written."""
         if not self._closing:
             self._closing = True
-            self._loop.call_soon(self.protocol.connection_lost, None)
+            self._loop.call_soon(self._end)
             self._loop.call_soon(self.other.hang_up)
 
     def hang_up(self) -> None:
         """The other end closed."""
         if not self._closing:
             self._closing = True
-            self.protocol.connection_lost(None)
+            self._end()
+
+    def _end(self) -> None:
+        """Let go of everybody: what still led round in a circle would wait for the garbage collector, by thousands."""
+        protocol = self.protocol
+        del self.protocol, self.other
+        protocol.connection_lost(None)
 
     def abort(self) -> None:
         """Hang up."""

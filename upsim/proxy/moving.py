@@ -81,8 +81,12 @@ class Mover:
                 visit.rest()
             return
         place = visit.place
-        if place is not None and place.line.is_open and place.pool.id == pool.id and place.pool.target == pool.target:
-            return
+        if place is not None and place.line.is_open:
+            if place.pool is pool:
+                return
+            if place.pool.id == pool.id and place.pool.target == pool.target:
+                visit.place = Place(pool, place.line)  # its name or health may be another
+                return
         kept, visit.kept = visit.kept, None
         if kept is not None and kept.line.is_open and (kept.pool.id, kept.pool.target) == (pool.id, pool.target):
             kept.line.heard, kept.line.lost = visit.heard, self._lost_by(visit)

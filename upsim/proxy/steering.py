@@ -117,7 +117,9 @@ class Steering:
             if one.pool_id not in waiting and (sick := self._sick.get((world_id, one.pool_id))) is not None:
                 sick.told = True
         for account_id, plan in plans.items():
-            self.plans[world_id, account_id] = plan
+            # One that says what is known stays the known one: a miner on the very pool it names need not be looked at.
+            if self.plans.get((world_id, account_id)) != plan:
+                self.plans[world_id, account_id] = plan
 
     def forget(self, world_id: WorldId, account_ids: Iterable[ObjectId]) -> None:
         """Nobody of these accounts is here any more."""

@@ -7,7 +7,7 @@ is away for a moment did not take is handed back, to be tried again.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -22,7 +22,7 @@ from upsim.world import Universe
 
 _LOG: Final = logging.getLogger(__name__)
 
-Accounts = Mapping[ObjectId, Sequence[ObjectId]]
+Accounts = Mapping[ObjectId, Collection[ObjectId]]
 """Workers by account."""
 
 
