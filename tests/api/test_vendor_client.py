@@ -15,28 +15,11 @@ import pytest
 
 from tests.api.conftest import MakeApi
 from tests.api.harness import VIP, Api
+from tests.farm import write_farm
 from upsim.ids import digest_of
 from upsim.model import Account
 from upsim.rules.worlds import DEFAULT
 from upsim.store.asking import Span, WorkerFilter
-
-CROWD = """
-description: "One user with a whole farm."
-opened: "2025-01-20"
-accounts:
-  - name: farm
-    tier: vip
-    keys: [{key: up_k_vipFirst, scopes: ["workers:read", "workers:write", "profiles:write"]}]
-    pools:
-      - {name: one, algorithm: randomx, host: one.example, port: 5555, username: wallet}
-      - {name: two, algorithm: randomx, host: two.example, port: 5555, username: wallet}
-    profiles:
-      - {name: first, pools: [one]}
-      - {name: second, pools: [two]}
-    workers:
-      - {name: "cpu-{n:04}", count: COUNT, model: ryzen-7950x, profile: first}
-"""
-
 
 MakeFarm = Callable[[int], Api]
 
@@ -46,9 +29,7 @@ def make_farm(make_api: MakeApi, store_url: str, tmp_path: Path) -> MakeFarm:
     """Makes a user with so many workers of one algorithm and two profiles, on each store."""
 
     def make(workers: int) -> Api:
-        fixture = tmp_path / "crowd.yaml"
-        fixture.write_text(CROWD.replace("COUNT", str(workers)))
-        return make_api(store=store_url, fixture=str(fixture), rate_limit="off")
+        return make_api(store=store_url, fixture=str(write_farm(tmp_path, workers)), rate_limit="off")
 
     return make
 

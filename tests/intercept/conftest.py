@@ -8,24 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.farm import write_farm
 from tests.serving import UPSIM, environment
-
-FARM = """
-description: "One user with 150 workers and two profiles."
-opened: "2025-01-20"
-accounts:
-  - name: farm
-    tier: vip
-    keys: [{key: up_k_vipFirst, scopes: ["workers:read", "workers:write", "profiles:write"]}]
-    pools:
-      - {name: one, algorithm: randomx, host: one.example, port: 5555, username: wallet}
-      - {name: two, algorithm: randomx, host: two.example, port: 5555, username: wallet}
-    profiles:
-      - {name: first, pools: [one]}
-      - {name: second, pools: [two]}
-    workers:
-      - {name: "cpu-{n:04}", count: 150, model: ryzen-7950x, profile: first}
-"""
 
 Ended = subprocess.CompletedProcess[str]
 Upsim = Callable[..., Ended]
@@ -34,9 +18,7 @@ Upsim = Callable[..., Ended]
 @pytest.fixture
 def farm(tmp_path: Path) -> Path:
     """A fixture with what the vendor's client needs."""
-    file = tmp_path / "farm.yaml"
-    file.write_text(FARM)
-    return file
+    return write_farm(tmp_path, workers=150)
 
 
 @pytest.fixture
