@@ -217,13 +217,16 @@ def _actions(page: Page, url: str, count: int) -> Row:
         page.goto(f"{url}/#/overview")
         page.get_by_role("slider").wait_for()
 
-    for range_, last in (("1h", 59), ("7d", 167), ("30d", 179)):
+    def show_range(name: str, last: int) -> None:
         measure(
-            f"overview: range {range_}",
-            lambda range_=range_: page.get_by_role("button", name=range_, exact=True).click(),  # type: ignore[misc]
-            lambda last=last: expect(page.get_by_role("slider")).to_have_attribute("aria-valuemax", str(last)),  # type: ignore[misc]
+            f"overview: range {name}",
+            lambda: page.get_by_role("button", name=name, exact=True).click(),
+            lambda: expect(page.get_by_role("slider")).to_have_attribute("aria-valuemax", str(last)),
             overview,
         )
+
+    for name, last in (("1h", 59), ("7d", 167), ("30d", 179)):
+        show_range(name, last)
 
     def twelve() -> None:
         page.goto("about:blank")

@@ -45,7 +45,9 @@ def test_a_banner_says_where_it_is_and_what_to_paste(tmp_path: Path) -> None:
         commands = [line.strip() for line in server.banner.splitlines() if line.strip().startswith("curl ")]
         assert len(commands) == 3
         for command in commands:
-            key, url = re.fullmatch(r"curl -H 'X-API-Key: (\w+)' '?([^']+)'?", command).groups()  # type: ignore[union-attr]
+            found = re.fullmatch(r"curl -H 'X-API-Key: (\w+)' '?([^']+)'?", command)
+            assert found is not None, command
+            key, url = found.groups()
             status, _ = server.ask("GET", url.removeprefix(server.ready["url"]), key=key)
             assert status == 200
 

@@ -263,7 +263,7 @@ def test_a_pool_is_tested_again_exactly_when_its_connection_changes(
     api.clock.advance(90)
     changed = api.put(f"/v1/pools/{before['_id']}", changes)
     assert changed.status == 200
-    wanted = {
+    wanted: dict[str, Any] = {
         "host": "one.xmr.example",
         "port": 5555,
         "tls": False,
@@ -271,7 +271,7 @@ def test_a_pool_is_tested_again_exactly_when_its_connection_changes(
         "password": "hunter2-one",
     }
     wanted |= {name: value for name, value in changes.items() if name in wanted}
-    assert api.tester.tried == ([PoolTarget(algorithm="randomx", **wanted)] if retested else [])  # type: ignore[arg-type]
+    assert api.tester.tried == ([PoolTarget(algorithm="randomx", **wanted)] if retested else [])
     visible = {name: value for name, value in changes.items() if name != "password"}
     now = "2025-06-01T12:01:40.000Z"
     health = before["health"] | ({"last_checked_at": now, "latency_ms": 12} if retested else {})

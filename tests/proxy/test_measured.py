@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -256,8 +257,8 @@ def test_a_crash_loses_no_history_and_miners_come_back_to_the_profile_they_had(t
     def wait_for(accepted: int) -> dict[str, object]:
         for _ in range(2_000):
             _, page = here.ask("GET", "/v1/workers")
-            worker: dict[str, object] = page["data"][0]
-            if worker["shares"]["accepted"] == accepted:  # type: ignore[index]
+            worker: dict[str, Any] = page["data"][0]
+            if worker["shares"]["accepted"] == accepted:
                 return worker
         raise AssertionError(f"{accepted} shares never show: {worker}")
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 
 import pytest
 
@@ -96,7 +97,7 @@ def test_a_profiles_new_order_moves_its_miners() -> None:
         assert on(here, first)()
         for order in ([second, first], [first], [second]):
             body = {"pools": [{"pool_id": pool_id} for pool_id in order]}
-            await beside(lambda body=body: here.ask("PUT", f"/v1/profiles/{profile}", body))  # type: ignore[misc]
+            await beside(partial(here.ask, "PUT", f"/v1/profiles/{profile}", body))
             await beside(here.step)
             await until(on(here, order[0]))
             await miner.shares(1)
@@ -233,7 +234,7 @@ def test_a_hundred_moves_back_and_forth_lose_no_share(algorithm: str) -> None:
         for turn in range(100):
             target, pool_id = ((other, ids_of[1]), (default, ids_of[0]))[turn % 2]
             assign = {"worker_ids": ids, "profile_id": target}
-            await beside(lambda assign=assign: here.ask("POST", "/v1/workers/bulk-assign", assign))  # type: ignore[misc]
+            await beside(partial(here.ask, "POST", "/v1/workers/bulk-assign", assign))
             await beside(here.step)
             await until(on(here, pool_id, 5))
         stop.set()

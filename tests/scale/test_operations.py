@@ -134,7 +134,9 @@ def test_whichever_of_several_processes_is_scraped_answers_for_all(tmp_path: Pat
     with serving(tmp_path, *options) as server:
         for _ in range(30):
             assert server.ask("GET", "/v1/pools")[0] == 200
-        host, port = re.fullmatch(r"stratum\+tcp://(.+):(\d+)", server.ready["pools"][0]["url"]).groups()  # type: ignore[union-attr]
+        found = re.fullmatch(r"stratum\+tcp://(.+):(\d+)", server.ready["pools"][0]["url"])
+        assert found is not None, server.ready
+        host, port = found.groups()
         with socket.create_connection((host, int(port))) as miner:
             miner.sendall(b'{"id": 1, "method": "login", "params": {"login": "me", "pass": "x"}}\n')
             for _ in range(200):

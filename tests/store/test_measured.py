@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -87,8 +88,8 @@ def test_those_that_changed_or_are_here_are_found_without_the_others(store: Stor
     later = Instant(CAME + 60_000)
     store.add_workers(world, [measured(600), measured(601, here=False), measured(602, at=later)])
 
-    def found(**which: object) -> set[int]:
-        return {int(one.id, 16) for one in store.list_measured(world, **which)}  # type: ignore[arg-type]
+    def found(**which: Any) -> set[int]:
+        return {int(one.id, 16) for one in store.list_measured(world, **which)}
 
     assert found() == {600, 601, 602}
     assert found(present=True) == {600, 602}

@@ -181,16 +181,15 @@ def _panel(axis: Axes, name: str, unit: str, lines: Sequence[tuple[str, Sequence
     for label, points in lines:
         times = [datetime.fromtimestamp(point.timestamp, UTC) for point in points]
         rates = [point.hashrate / scale for point in points]
-        # Its hints know no datetimes.
-        axis.plot(times, rates, linewidth=1.1, label=label or None, color=None if label else _INK)  # type: ignore[arg-type]
+        color = None if label else _INK
+        axis.plot(times, rates, linewidth=1.1, label=label or None, color=color)  # type: ignore[arg-type] # knows no dates
     step = min(after.timestamp - before.timestamp for before, after in pairwise(lines[0][1]))
     lowest = min(point.hashrate for _, points in lines for point in points)
     # From zero, unless there is nothing down there to see.
     axis.set_ylim(0 if lowest < 0.6 * top else lowest / scale * 0.9, top / scale * 1.05)
-    # matplotlib has hints, but not for its dates.
-    locator = AutoDateLocator()  # type: ignore[no-untyped-call]
+    locator = AutoDateLocator()  # type: ignore[no-untyped-call] # matplotlib has hints, but not for its dates
     axis.xaxis.set_major_locator(locator)
-    axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call] # likewise
     axis.set_ylabel(f"{_UNITS[power]}{unit}")
     axis.set_title(f"{name}, a point each {step // 60} min", fontsize=9, loc="left")
     axis.grid(alpha=0.25)

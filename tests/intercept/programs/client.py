@@ -22,7 +22,7 @@ def with_urllib(method: str, url: str, body: Any = None) -> Any:
     headers = HEADERS if body is None else {**HEADERS, "Content-Type": "application/json"}
     content = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data=content, headers=headers, method=method)  # noqa: S310 - https, see BASE
-    with urllib.request.urlopen(request, timeout=15) as answer:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=15) as answer:  # noqa: S310 - likewise
         return json.load(answer)
 
 
