@@ -11,5 +11,6 @@ What a store keeps:
 - for each profile and cell a `CellSum`, touched by every `Change` of `changes_of()`, and those changes by time:
   together they are the `FleetSums` that `series` and `fleet_reading` want.
 
-For one worker: `reading` and `worker_series`. Profiles that mine less than they should are told by their `Trouble`s.
+For one worker: `reading` (or a `Machine`, read again and again) and `worker_series`. Profiles that mine less than they
+should are told by their `Trouble`s.
 """

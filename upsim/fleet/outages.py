@@ -304,7 +304,7 @@ def up_since_today(seed: int, cell: int, step: int, not_before: int) -> int:
     if cell >= SCHEDULED:
         return up_since(seed, cell, step, not_before)
     day = step // _DAY
-    ended = [end for _, end in _outages_of_day(seed, day).get(cell, ()) if end <= step]
+    ended = [end for _, end in outages_of_day(seed, day).get(cell, ()) if end <= step]
     return max(ended[-1] if ended else _last_end_before(seed, cell, day), not_before)
 
 
@@ -341,13 +341,13 @@ def up_ms(seed: int, cell: int, start: int, end: int) -> int:
     midnight = end - end % _MIDNIGHT
     if midnight <= start:
         return end - start - _down_ms(seed, cell, start, end)
-    today = _outages_of_day(seed, midnight // _MIDNIGHT).get(cell, ())
+    today = outages_of_day(seed, midnight // _MIDNIGHT).get(cell, ())
     down = sum(min(last * MINUTE, end) - first * MINUTE for first, last in today if first * MINUTE < end)
     return end - start - _down_before(seed, cell, start, midnight) - down
 
 
 @lru_cache(maxsize=64)
-def _outages_of_day(seed: int, day: int) -> dict[int, tuple[Span, ...]]:
+def outages_of_day(seed: int, day: int) -> dict[int, tuple[Span, ...]]:
     """The outages of all scheduled cells that have any on a day, cut to it."""
     first, last = day * _DAY, (day + 1) * _DAY
     spans: dict[int, list[Span]] = {}
@@ -358,6 +358,13 @@ def _outages_of_day(seed: int, day: int) -> dict[int, tuple[Span, ...]]:
             for cell in range(site * RACKS * SLOTS, (site + 1) * RACKS * SLOTS):
                 spans.setdefault(cell, []).append(span)
     return {cell: _united(found, first, last) for cell, found in spans.items()}
+
+
+@lru_cache(maxsize=8192)
+def until_day(seed: int, cell: int, start: int, day: int) -> tuple[int, int]:
+    """A scheduled cell before a day: for how many milliseconds it was down from an instant on, and the step at which
+    the last outage ended that was over by then."""
+    return _down_ms(seed, cell, start, day * _MIDNIGHT), _last_end_before(seed, cell, day)
 
 
 @lru_cache(maxsize=4096)

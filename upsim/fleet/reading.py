@@ -95,7 +95,7 @@ def reading(
     if part is None or part.cell in down_cells(seed, now):
         return Reading(False, 0, _last_seen(seed, life, now), 0, shares, until)
     share = _mined_share(troubles.get(part.profile, ()), now)
-    row = _curves_at(seed, feed_of(part.cell), step)
+    row = curves_at(seed, feed_of(part.cell), step)
     rate = _round(dot(device.factors, row) * part.scale * share * QUANTUM[device.algorithm], ONE * FULL * FULL)
     seen = Instant(max(horizon, part.start))
     return Reading(True, rate, seen, (seen - _up_since(seed, life, part, step)) // SECOND, shares, until)
@@ -137,14 +137,14 @@ def _mined_now(seed: int, sums: FleetSums, now: Instant) -> tuple[int, int, int,
         if change.cell in down:
             cells[change.cell] = cells.get(change.cell, CellSum()) - change.delta
     total = sum(value.count for value in feeds)
-    mined = sum(dot(value.parts, _curves_at(seed, feed, step)) for feed, value in enumerate(feeds) if value)
-    mined -= sum(dot(value.parts, _curves_at(seed, feed_of(cell), step)) for cell, value in cells.items())
+    mined = sum(dot(value.parts, curves_at(seed, feed, step)) for feed, value in enumerate(feeds) if value)
+    mined -= sum(dot(value.parts, curves_at(seed, feed_of(cell), step)) for cell, value in cells.items())
     until = min((change.at for change in known.changes), default=next_border(now))
     return total, total - sum(value.count for value in cells.values()), mined, min(until, next_border(now))
 
 
 @lru_cache(maxsize=256)
-def _curves_at(seed: int, feed: int, step: int) -> Vector:
+def curves_at(seed: int, feed: int, step: int) -> Vector:
     return fed(seed, feed, step, step + 1)
 
 

@@ -41,25 +41,51 @@ def found(seed: int, key: str, work: int) -> Shares:
         key: the device's.
         work: in 1 / FINE of what a share takes on average.
     """
-    shares = _bent(seed, key, "luck", work, _LUCK) // FINE
-    bad = _bent(seed, key, "bad", shares * FINE, _BAD_LUCK) * _bad_per_mille(key) // (1000 * FINE)
-    rejected = bad * REJECTED // 1000
-    return Shares(shares - bad, bad - rejected, rejected)
+    return _luck_of(seed, key).found(work)
 
 
-@lru_cache(maxsize=2048)
-def _bad_per_mille(key: str) -> int:
-    return BAD[0] + below(BAD[1] - BAD[0] + 1, digest("bad", key)[:4])
+@lru_cache(maxsize=8192)
+def _luck_of(seed: int, key: str) -> _Luck:
+    return _Luck(seed, key)
 
 
-def _bent(seed: int, key: str, name: str, work: int, luck: tuple[int, int]) -> int:
-    """Work plus a line between points of chance; it never falls as work grows, as no line falls as fast as that."""
-    stretch, most = luck[0] * FINE, luck[1] * FINE
-    block, inside = divmod(work, stretch)
-    here, there = _point(seed, key, name, block, most), _point(seed, key, name, block + 1, most)
-    return work + (here * (stretch - inside) + there * inside) // stretch
+class _Luck:
+    """A worker's luck."""
+
+    __slots__ = ("_bad", "_bad_per_mille", "_shares")
+
+    def __init__(self, seed: int, key: str) -> None:
+        self._shares = _Line(seed, "luck", key, _LUCK)
+        self._bad = _Line(seed, "bad", key, _BAD_LUCK)
+        self._bad_per_mille = BAD[0] + below(BAD[1] - BAD[0] + 1, digest("bad", key)[:4])
+
+    def found(self, work: int) -> Shares:
+        """See the function of this name."""
+        shares = self._shares.bent(work) // FINE
+        bad = self._bad.bent(shares * FINE) * self._bad_per_mille // (1000 * FINE)
+        rejected = bad * REJECTED // 1000
+        return Shares(shares - bad, bad - rejected, rejected)
 
 
-@lru_cache(maxsize=4096)
-def _point(seed: int, key: str, name: str, block: int, most: int) -> int:
-    return below(2 * most + 1, digest(seed, name, key, block)[:8]) - most if block else 0
+class _Line:
+    """A line through points of chance. The two that were needed last are remembered: work comes to the next slowly."""
+
+    __slots__ = ("_about", "_most", "_stretch", "_two")
+
+    def __init__(self, seed: int, name: str, key: str, luck: tuple[int, int]) -> None:
+        self._about = seed, name, key
+        self._stretch, self._most = luck[0] * FINE, luck[1] * FINE
+        self._two = (-2, 0, 0)  # the number of the first, and how high both are; replaced as one, whoever reads it
+
+    def bent(self, work: int) -> int:
+        """Work plus the line; it never falls as work grows, as no line falls as fast as that."""
+        block, inside = divmod(work, self._stretch)
+        before, here, there = self._two
+        if before != block:
+            here = there if before == block - 1 else self._point(block)
+            there = self._point(block + 1)
+            self._two = block, here, there
+        return work + (here * (self._stretch - inside) + there * inside) // self._stretch
+
+    def _point(self, block: int) -> int:
+        return below(2 * self._most + 1, digest(*self._about, block)[:8]) - self._most if block else 0

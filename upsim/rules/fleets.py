@@ -1,6 +1,6 @@
 """Where the fleet's maths meets what is kept: workers, their sums, and the courses that profiles took.
 
-What a single worker does is `Crew.reading` and `Crew.series`; what an account's workers of an algorithm do together is
+What a single worker does is `Crew.readings` and `Crew.series`; what an account's workers of an algorithm do together is
 `Fleet.reading` and `Fleet.series`. Nobody else asks the maths.
 """
 
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from upsim.clock import FOREVER, HOUR, SECOND, Instant
 from upsim.fleet import lived, reading, recorded, series
 from upsim.fleet.cells import FEEDS, RECORDED
-from upsim.fleet.device import Device
 from upsim.fleet.history import present_segment
+from upsim.fleet.machine import Machine
 from upsim.fleet.reading import FleetReading, Reading
 from upsim.fleet.series import RANGES, Series
 from upsim.fleet.sums import CellSum, Change, Snapshot
@@ -28,6 +29,12 @@ from upsim.store.sums import WHOLE, Sums
 from upsim.world import World
 
 
+@lru_cache(maxsize=4096)  # a worker is read far more often than it is changed
+def machine_of(worker: Worker) -> Machine:
+    """The worker as the maths reads it."""
+    return Machine(device_of(worker), history_of(worker))
+
+
 def profile_at(worker: Worker, now: Instant) -> str:
     """The profile the worker mines under at an instant; empty where that is no longer remembered.
 
@@ -35,8 +42,10 @@ def profile_at(worker: Worker, now: Instant) -> str:
     """
     if not worker.history:
         return worker.profile_id
-    part = present_segment(device_of(worker), history_of(worker), now)
-    return worker.profile_id if part is None else part.profile
+    for part in machine_of(worker).life:
+        if part.start <= now and (part.end is None or now < part.end):
+            return part.profile
+    return worker.profile_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,38 +69,43 @@ class Crew:
         tracks = tracks_of(world, {worker.track for worker in workers if worker.track})
         return cls(world.seed, courses, troubles, tracks)
 
-    def reading(self, worker: Worker, now: Instant) -> Reading:
-        """What a worker does at an instant."""
-        device = device_of(worker)
-        track = self._lived(worker, device)
+    def readings(self, workers: Iterable[Worker], now: Instant) -> list[Reading]:
+        """What each of the workers does at an instant."""
+        later = [at for course in self.courses.values() for at, _ in course.entries if at > now]
+        found = [self._reading(worker, now) for worker in workers]
+        return [replace(one, until=min(one.until, *later)) for one in found] if later else found
+
+    def _reading(self, worker: Worker, now: Instant) -> Reading:
+        machine = machine_of(worker)
+        track = self._lived(worker, machine)
         if track is not None:
-            found = recorded.recorded_reading(self.seed, device, track, now)
-        else:
-            found = reading.reading(self.seed, device, history_of(worker), now, self.troubles)
-        later = [at for course in self.courses.values() if course.entries[-1][0] > now for at, _ in course.entries]
-        return replace(found, until=min([found.until, *(at for at in later if at > now)])) if later else found
+            return recorded.recorded_reading(self.seed, machine.device, track, now)
+        return machine.reading(self.seed, now, self.troubles)
 
     def series(self, worker: Worker, time_range: str, now: Instant) -> Series:
         """A worker's hashrate over the range before an instant."""
-        device = device_of(worker)
-        track = self._lived(worker, device)
+        machine = machine_of(worker)
+        track = self._lived(worker, machine)
         if track is not None:
             return recorded.recorded_series(time_range, track, now)
-        return series.worker_series(self.seed, time_range, device, history_of(worker), now, self.troubles)
+        return series.worker_series(self.seed, time_range, machine.device, machine.history, now, self.troubles)
 
-    def _lived(self, worker: Worker, device: Device) -> Track | None:
+    def _lived(self, worker: Worker, machine: Machine) -> Track | None:
         """What was recorded of a worker, with all that happened to it here; None where nothing was recorded."""
-        track = self.tracks.get(worker.track)
-        return track and lived.lived(self.seed, device, history_of(worker), track, self.troubles)
+        track = self.tracks.get(worker.track) if worker.track else None
+        return track and lived.lived(self.seed, machine.device, machine.history, track, self.troubles)
 
-    def pools_of(self, worker: Worker, profile: Profile, now: Instant) -> Sequence[ObjectId]:
-        """The pool that a worker mines on at an instant, if it is online: the first of these that is still there.
+    def pools_of(self, mined_under: str, profile: Profile, now: Instant) -> Sequence[ObjectId]:
+        """The pool that a profile's worker mines on at an instant, if it is online: the first of these still there.
 
         None at all where those it could mine on were unhealthy. It is one of the worker's profile, as whoever sees
         both expects: where the clock was set back before an assignment or a change of the profile's pools, and the one
         of then is none of these, the profile's first stands in.
+
+        Args:
+            mined_under: the profile it mines under at that instant: see profile_at.
         """
-        course = self.courses.get(ObjectId(profile_at(worker, now)))
+        course = self.courses.get(ObjectId(mined_under))
         if course is None:  # forgotten, and so a time without trouble
             return profile.pool_ids[:1]
         in_use = course.pool_at(now)
@@ -184,7 +198,7 @@ class Fleet:
         found = reading.fleet_reading(self.seed, self.sums, now, self.troubled)
         if not self.recorded:
             return found
-        each = [self.crew.reading(worker, now) for worker in self.recorded]
+        each = self.crew.readings(self.recorded, now)
         there = [present_segment(device_of(worker), history_of(worker), now) for worker in self.recorded]
         return FleetReading(
             found.workers + sum(part is not None for part in there),

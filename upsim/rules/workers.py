@@ -12,7 +12,7 @@ from upsim.fleet.outages import down_cells
 from upsim.fleet.reading import Reading
 from upsim.model import Account, ObjectId, Page, Pool, Profile, Worker
 from upsim.records import dataclass
-from upsim.rules.fleets import Crew, next_change
+from upsim.rules.fleets import Crew, next_change, profile_at
 from upsim.rules.measured import readings
 from upsim.rules.recordings import recorded_workers
 from upsim.store.asking import Down, Span, WorkerFilter
@@ -107,31 +107,35 @@ def _silent(world: World, account: Account, algorithm: str | None, now: Instant)
     if not workers:
         return frozenset(), FOREVER
     crew = Crew.of(world, account, workers)
-    found = {worker.id: crew.reading(worker, now) for worker in workers}
-    silent = frozenset(worker_id for worker_id, one in found.items() if not one.online)
-    return silent, min(one.until for one in found.values())
+    found = crew.readings(workers, now)
+    silent = frozenset(worker.id for worker, one in zip(workers, found, strict=True) if not one.online)
+    return silent, min(one.until for one in found)
 
 
 def _views(world: World, account: Account, workers: Sequence[Worker], now: Instant) -> list[WorkerView]:
     workers, profiles = _with_profiles(world, account, workers)
     crew = Crew.of(world, account, workers)
+    places = [(profile_at(worker, now), worker.profile_id) for worker in workers]
     in_use = {
-        worker.id: crew.pools_of(worker, profile, now)
-        for worker in workers
-        if (
-            profile := profiles.get(worker.profile_id)
-        )  # none: deleted at every try, or the whole world reset meanwhile
+        (under, profile_id): crew.pools_of(under, profiles[profile_id], now)
+        for under, profile_id in set(places)
+        if profile_id in profiles  # if not: deleted at every try, or the whole world reset meanwhile
     }
-    pools = world.store.get_pools(world.id, account.id, set(chain.from_iterable(in_use.values())))
+    known = world.store.get_pools(world.id, account.id, set(chain.from_iterable(in_use.values())))
+    pools = {place: next((known[one] for one in ids if one in known), None) for place, ids in in_use.items()}
+    names = {profile_id: profile.name for profile_id, profile in profiles.items()}
+    return [
+        WorkerView(worker, names.get(worker.profile_id, ""), pools.get(place) if found.online else None, found)
+        for worker, place, found in zip(workers, places, _readings(world, crew, workers, now), strict=True)
+    ]
+
+
+def _readings(world: World, crew: Crew, workers: Sequence[Worker], now: Instant) -> Sequence[Reading]:
     measured = readings(world, workers, now)
-    views = []
-    for worker in workers:
-        found = measured.get(worker.id) or crew.reading(worker, now)
-        profile = profiles.get(worker.profile_id)
-        there = (pools[pool_id] for pool_id in in_use.get(worker.id, ()) if pool_id in pools)
-        pool = next(there, None) if found.online else None
-        views.append(WorkerView(worker, profile.name if profile else "", pool, found))
-    return views
+    if not measured:
+        return crew.readings(workers, now)
+    others = iter(crew.readings([worker for worker in workers if worker.id not in measured], now))
+    return [measured.get(worker.id) or next(others) for worker in workers]
 
 
 def _with_profiles(
