@@ -1,4 +1,7 @@
-"""From values to the JSON the API answers with: the names and shapes of contract/openapi.yaml, and nothing else."""
+"""From values to the JSON the API answers with: the names and shapes of contract/openapi.yaml, and nothing else.
+
+What there is much of, workers and the points of a series, is written as text at once.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from upsim.clock import Instant, iso
 from upsim.model import Outcome, Page, Pool, PoolTest
 from upsim.store.asking import PoolCounts, Span
-from upsim.web.reply import Json
+from upsim.web.reply import Json, written
 
 if TYPE_CHECKING:  # each is imported by whose answer it is
     from upsim.rules.overview import Overview
@@ -26,14 +29,15 @@ def moment(instant: Instant | None) -> str | None:
 
 def page(found: Page[Item], span: Span, item: Callable[[Item], Json]) -> Json:
     """A page of a list."""
+    return {"data": [item(one) for one in found.items], "pagination": _pagination(found.total, span)}
+
+
+def _pagination(total: int, span: Span) -> Json:
     return {
-        "data": [item(one) for one in found.items],
-        "pagination": {
-            "page": span.offset // span.limit + 1,
-            "limit": span.limit,
-            "total": found.total,
-            "total_pages": -(-found.total // span.limit),
-        },
+        "page": span.offset // span.limit + 1,
+        "limit": span.limit,
+        "total": total,
+        "total_pages": -(-total // span.limit),
     }
 
 
@@ -102,41 +106,44 @@ def profile(view: ProfileView) -> Json:
     }
 
 
-def worker(view: WorkerView) -> Json:
+def workers(found: Page[WorkerView], span: Span) -> str:
+    """A page of workers."""
+    data = ",".join(map(worker, found.items))
+    return f'{{"data":[{data}],"pagination":{written(_pagination(found.total, span))}}}'
+
+
+def worker(view: WorkerView) -> str:
     """A worker as it is at this instant."""
-    one, reading = view.worker, view.reading
+    one, reading, pool = view.worker, view.reading, view.pool
     shares = reading.shares
-    return {
-        "_id": one.id,
-        "name": one.name,
-        "algorithm": one.algorithm,
-        "profile_id": one.profile_id,
-        "profile_name": view.profile_name,
-        "status": "online" if reading.online else "offline",
-        "hashrate": reading.hashrate,
-        "shares": {"accepted": shares.accepted, "stale": shares.stale, "rejected": shares.rejected},
-        "pool_id": view.pool.id if view.pool else None,
-        "pool_name": view.pool.name if view.pool else None,
-        "uptime_seconds": reading.uptime_s,
-        "last_seen_at": moment(reading.last_seen_at),
-        "created_at": moment(one.created_at),
-        "updated_at": moment(one.updated_at),
-    }
+    status = "online" if reading.online else "offline"
+    mined_on = f'"pool_id":"{pool.id}","pool_name":{written(pool.name)}' if pool else '"pool_id":null,"pool_name":null'
+    # Ids, instants, numbers and words of ours need no care; names do.
+    return (
+        f'{{"_id":"{one.id}","name":{written(one.name)},"algorithm":"{one.algorithm}","profile_id":"{one.profile_id}",'
+        f'"profile_name":{written(view.profile_name)},"status":"{status}","hashrate":{reading.hashrate},"shares":'
+        f'{{"accepted":{shares.accepted},"stale":{shares.stale},"rejected":{shares.rejected}}},{mined_on},'
+        f'"uptime_seconds":{reading.uptime_s},"last_seen_at":{_moment(reading.last_seen_at)},'
+        f'"created_at":{_moment(one.created_at)},"updated_at":{_moment(one.updated_at)}}}'
+    )
 
 
-def series(found: Series) -> Json:
+def _moment(instant: Instant | None) -> str:
+    return "null" if instant is None else f'"{iso(instant)}"'
+
+
+def series(found: Series) -> str:
     """A series with its statistics; without points there is nothing to be the average of."""
-    content: Json = {
-        "algorithm": found.algorithm,
-        "timeRange": found.time_range,
-        "hours": found.hours,
-        "granularity": found.granularity_s,
-        "data": [{"timestamp": timestamp, "hashrate": hashrate} for timestamp, hashrate in found.points],
-    }
+    data = ",".join([f'{{"timestamp":{timestamp},"hashrate":{hashrate}}}' for timestamp, hashrate in found.points])
     rates: Sequence[int] = [hashrate for _, hashrate in found.points]
+    stats = ""
     if rates:
-        content["stats"] = {"avg_hashrate": sum(rates) / len(rates), "peak_hashrate": float(max(rates))}
-    return content
+        average, peak = sum(rates) / len(rates), float(max(rates))
+        stats = f',"stats":{{"avg_hashrate":{average!r},"peak_hashrate":{peak!r}}}'
+    return (
+        f'{{"algorithm":{written(found.algorithm)},"timeRange":"{found.time_range}","hours":{found.hours},'
+        f'"granularity":{found.granularity_s},"data":[{data}]{stats}}}'
+    )
 
 
 def overview(found: Overview) -> Json:

@@ -19,7 +19,7 @@ def list_workers(call: Call) -> Reply:
         search=call.query.get("search"),
         online=status == "online" if status else None,
     )
-    return Reply(render.page(found.page, call.span, render.worker), until=found.until)
+    return Reply(render.workers(found.page, call.span), until=found.until)
 
 
 def get_worker(call: Call) -> Reply:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Final
 
 from upsim.clock import DAY, FOREVER, MINUTE, SECOND, Instant
 from upsim.fleet.cells import SCHEDULED, SITES, site_of
@@ -102,5 +101,3 @@ class Machine:
             found(seed, device.key, (horizon - device.joined_at - down_ms) * FINE // share_ms),
             Instant(horizon + MINUTE),
         )
-
-

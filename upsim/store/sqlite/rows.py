@@ -191,6 +191,7 @@ def worker_row(worker: Worker) -> Row:
     )  # fmt: skip
 
 
+@lru_cache(maxsize=4096)  # rows are read far more often than they are changed, and to be made into workers takes longer
 def read_worker(row: Row) -> Worker:
     """The columns of WORKER as a worker."""
     (
