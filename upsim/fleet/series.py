@@ -11,6 +11,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence, Set
+from functools import lru_cache
+from itertools import islice, pairwise
+from operator import mul
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -128,27 +131,24 @@ def series(
             must be part of `sums`, and its troubles in order, which must not overlap.
     """
     wanted = RANGES[name]
-    steps = LEVELS[wanted.level].steps
-    end = now // (MINUTE * steps)
-    blocks = [(i * steps * MINUTE, (i + 1) * steps * MINUTE) for i in range(end - wanted.points, end)]
-    mined = [FULL * value for value in mined_over(seed, sums, blocks, wanted.level)]
+    step = MINUTE * LEVELS[wanted.level].steps
+    end = now // step
+    borders = [i * step for i in range(end - wanted.points, end + 1)]
+    blocks = list(pairwise(borders))
+    # Twice the sum by QUANTUM, and twice the unit: a half more is what rounds.
+    quantum, unit = 2 * QUANTUM[sums.algorithm], FULL * ONE * step
+    mined = [quantum * value for value in mined_over(seed, sums, blocks, wanted.level)]
+    if troubled:
+        mined, unit = [FULL * value for value in mined], FULL * unit
     for part, troubles in troubled:
         pieces = [piece for trouble in troubles for piece in _pieces(trouble, blocks)]
         if pieces:
             values = mined_over(seed, part, [(start, stop) for start, stop, _, _ in pieces], wanted.level)
             for value, (_, _, i, per_mille) in zip(values, pieces, strict=True):
-                mined[i] -= (FULL - per_mille) * value
-    unit = FULL * FULL * ONE * MINUTE * steps
-    quantum = QUANTUM[sums.algorithm]
-    return Series(
-        wanted.hours,
-        wanted.granularity,
-        tuple(
-            Point(start // SECOND, (2 * quantum * value + unit) // (2 * unit))
-            for value, (start, _) in zip(mined, blocks, strict=True)
-        ),
-        next_border(now, MINUTE * steps),
-    )
+                mined[i] -= (FULL - per_mille) * quantum * value
+    times = [at // SECOND for at in borders[:-1]]
+    rates = [(value + unit) // (2 * unit) for value in mined]
+    return Series(wanted.hours, wanted.granularity, tuple(map(Point, times, rates)), next_border(now, step))
 
 
 def worker_series(
@@ -182,35 +182,39 @@ def mined_over(seed: int, sums: FleetSums, spans: Sequence[tuple[int, int]], lev
         level: index in LEVELS of the blocks that most spans are; others take longer.
     """
     step = LEVELS[level].steps * MINUTE
-    whole = [start % step == 0 and end - start == step for start, end in spans]
-    outages = [all_own_outages(seed, start // MINUTE, -(-end // MINUTE)) for start, end in spans]
-    losing = {span.cell for row in outages for span in row}
+    losing = _losing(seed, spans[0][0] // MINUTE, -(-spans[-1][1] // MINUTE))
     known = sums.read({*losing, *range(FLAPPING, KEPT_ONLINE)}, Instant(spans[0][0]))
     state = _State(known, losing)
     changes = deque(known.changes)
     for change in changes:
         state.apply(change.cell, times(change.delta.parts, -1))
-    blocks = range(spans[0][0] // step, spans[-1][0] // step + 1)
-    fed: dict[int, list[Vector]] = {}
-    result = []
-    for (start, end), aligned, down in zip(spans, whole, outages, strict=True):
+    result: list[int] = []
+    while len(result) < len(spans):
+        start, end = spans[len(result)]
         while changes and changes[0].at <= start:
             change = changes.popleft()
             state.apply(change.cell, change.delta.parts)
-        if aligned:
-            for feed in state.feeds.keys() - fed.keys():
-                fed[feed] = _fed(seed, feed, level, blocks)
-            block = start // step - blocks.start
-            rows = {feed: fed[feed][block] for feed in state.feeds}
-            value = MINUTE * _mined_in_block(seed, state, rows, down, start, end)
+        if start % step == 0 and end - start == step:
+            # All blocks that follow each other up to the one in which there is the next change.
+            for after in islice(spans, len(result) + 1, None):
+                if after != (end, end + step) or (changes and changes[0].at < end):
+                    break
+                end += step
+            blocks = range(start // step, end // step)
+            result += [MINUTE * value for value in _mined_in_blocks(seed, state, level, blocks)]
         else:
-            value = _mined_between(seed, state, down, start, end)
+            result.append(_mined_between(seed, state, start, end))
         while changes and changes[0].at < end:
             change = changes.popleft()
-            value += dot(change.delta.parts, cell_ms(seed, change.cell, change.at, end))
+            result[-1] += dot(change.delta.parts, cell_ms(seed, change.cell, change.at, end))
             state.apply(change.cell, change.delta.parts)
-        result.append(value)
     return result
+
+
+@lru_cache(maxsize=64)
+def _losing(seed: int, start: int, end: int) -> frozenset[int]:
+    """The cells that have outages of their own within start <= step < end."""
+    return frozenset(span.cell for span in all_own_outages(seed, start, end))
 
 
 class _State:
@@ -262,30 +266,60 @@ def _fed(seed: int, feed: int, level: int, blocks: range) -> list[Vector]:
     return rows[blocks.start - first * fanout :]
 
 
-def _mined_in_block(
-    seed: int, state: _State, fed: Mapping[int, Vector], down: Sequence[CellSpan], start: int, end: int
-) -> int:
-    """What is mined between two instants that are a block's borders, times minutes."""
-    block = start // MINUTE, end // MINUTE
-    # Down all the time, a cell loses all it is fed.
-    dark = tuple(span.cell for span in down if (span.start, span.end) == block and span.cell in state.cells)
-    value = 0
-    for feed, parts in state.without(dark).items():
-        value += dot(parts, fed[feed])
-    for cell, *span in down:
-        if cell in state.cells and (*span,) != block:
-            value -= dot(state.cells[cell], lost_span(seed, cell, *span))
+class _Dark(NamedTuple):
+    """The outages of cells of their own in some blocks.
+
+    Attributes:
+        runs: blocks that follow each other, by their place among all, and which cells are down all through them.
+        parts: block and outage of each that does not last all through it.
+    """
+
+    runs: Sequence[tuple[int, int, tuple[int, ...]]]
+    parts: Sequence[tuple[int, CellSpan]]
+
+
+@lru_cache(maxsize=256)
+def _dark(seed: int, level: int, first: int, last: int) -> _Dark:
+    """Those of the blocks first <= block < last."""
+    steps = LEVELS[level].steps
+    runs: list[tuple[int, int, tuple[int, ...]]] = []
+    parts = []
+    for i, block in enumerate(range(first, last)):
+        down = all_own_outages(seed, block * steps, (block + 1) * steps)
+        cells = tuple(span.cell for span in down if span.end - span.start == steps)
+        parts += [(i, span) for span in down if span.end - span.start < steps]
+        begin = runs.pop()[0] if runs and runs[-1][2] == cells else i
+        runs.append((begin, i + 1, cells))
+    return _Dark(runs, parts)
+
+
+def _mined_in_blocks(seed: int, state: _State, level: int, blocks: range) -> list[int]:
+    """What is mined in each of some blocks that follow each other, times minutes."""
+    dark = _dark(seed, level, blocks.start, blocks.stop)
+    fed = {feed: _fed(seed, feed, level, blocks) for feed in state.feeds}
+    result: list[int] = []
+    for begin, end, cells in dark.runs:
+        # Down all the time, a cell loses all it is fed.
+        feeds = state.without(tuple(cell for cell in cells if cell in state.cells))
+        columns = [[sum(map(mul, parts, row)) for row in fed[feed][begin:end]] for feed, parts in feeds.items()]
+        result += map(sum, zip(*columns, strict=True)) if columns else [0] * (end - begin)
+    for i, (cell, *span) in dark.parts:
+        if cell in state.cells:
+            result[i] -= dot(state.cells[cell], lost_span(seed, cell, *span))
+    steps = LEVELS[level].steps
     for cell, parts in state.flapping.items():
-        value -= dot(parts, flapping_lost(seed, cell, start // MINUTE, end // MINUTE))
-    return value
+        for i, block in enumerate(blocks):
+            result[i] -= dot(parts, flapping_lost(seed, cell, block * steps, (block + 1) * steps))
+    return result
 
 
-def _mined_between(seed: int, state: _State, down: Sequence[CellSpan], start: int, end: int) -> int:
+def _mined_between(seed: int, state: _State, start: int, end: int) -> int:
     """What is mined between any two instants, times milliseconds."""
     value = 0
     for feed, parts in state.feeds.items():
         value += dot(parts, fed_ms(seed, feed, start, end))
-    for cell in {span.cell for span in down} & state.cells.keys():
+    down = {span.cell for span in all_own_outages(seed, start // MINUTE, -(-end // MINUTE))}
+    for cell in down & state.cells.keys():
         value -= dot(state.cells[cell], own_lost_ms(seed, cell, start, end))
     for cell, parts in state.flapping.items():
         value -= dot(parts, own_lost_ms(seed, cell, start, end))

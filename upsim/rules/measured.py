@@ -53,21 +53,19 @@ def fleet_hashrate(world: World, account: Account, algorithm: str, now: Instant)
 
 def worker_series(world: World, worker: Worker, time_range: str, now: Instant) -> Series:
     """A measured worker's hashrate over a range."""
-    return _series(world, worker.id, worker.algorithm, time_range, now)
+    return measured_series(worker.algorithm, time_range, _blocks(world, worker.id, time_range, now), now)
 
 
-def fleet_series(world: World, account: Account, algorithm: str, time_range: str, now: Instant) -> Series:
-    """The hashrate of the account's measured workers of an algorithm over a range."""
-    return _series(world, (account.id, algorithm), algorithm, time_range, now)
+def fleet_series(world: World, account: Account, algorithm: str, time_range: str, now: Instant) -> Series | None:
+    """The hashrate of the account's measured workers of an algorithm over a range; None where there was none."""
+    blocks = _blocks(world, (account.id, algorithm), time_range, now)
+    return measured_series(algorithm, time_range, blocks, now) if blocks else None
 
 
-def _series(
-    world: World, owner: ObjectId | tuple[ObjectId, str], algorithm: str, time_range: str, now: Instant
-) -> Series:
+def _blocks(world: World, owner: ObjectId | tuple[ObjectId, str], time_range: str, now: Instant) -> Mapping[int, int]:
     wanted = RANGES[time_range]
     first = now // (wanted.granularity * SECOND) - wanted.points
-    blocks = world.store.read_work(world.id, owner, level_of(time_range), first)
-    return measured_series(algorithm, time_range, blocks, now)
+    return world.store.read_work(world.id, owner, level_of(time_range), first)
 
 
 def _first(now: Instant) -> int:

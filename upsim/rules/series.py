@@ -70,5 +70,7 @@ def fleet_series(world: World, account: Account, time_range: str, algorithm: str
         return Series(algorithm, time_range, empty.hours, empty.granularity, (), FOREVER)
     now = world.now()
     found = Fleet.over(world, account, algorithm, time_range, now).series(time_range, now)
-    found = added([found, measured.fleet_series(world, account, algorithm, time_range, now)])
+    beside = measured.fleet_series(world, account, algorithm, time_range, now)
+    if beside:
+        found = added([found, beside])
     return Series(algorithm, time_range, found.hours, found.granularity, found.points, found.until)
