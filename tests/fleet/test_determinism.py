@@ -8,8 +8,9 @@ from functools import partial
 from hashlib import sha256
 
 from upsim.clock import DAY, HOUR, MINUTE, Instant
-from upsim.fleet import curves, integrals, outages, shares
+from upsim.fleet import curves, integrals, machine, outages, shares
 from upsim.fleet import reading as reading_module
+from upsim.fleet import series as series_module
 from upsim.fleet.device import device
 from upsim.fleet.hardware import HARDWARE, models_of
 from upsim.fleet.history import Event, EventKind
@@ -53,7 +54,7 @@ def _down(at: Instant) -> list[int]:
 
 def forget() -> None:
     """Empty every memory of the fleet."""
-    for module in (curves, integrals, outages, reading_module, shares):
+    for module in (curves, integrals, machine, outages, reading_module, series_module, shares):
         for value in vars(module).values():
             if hasattr(value, "cache_clear"):
                 value.cache_clear()
