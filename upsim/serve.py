@@ -12,7 +12,7 @@ import ipaddress
 import signal
 import socket
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Request
 
-from upsim import control, fixture
+from upsim import control, prepared
 from upsim.api import app as api
 from upsim.api.admission import client_address
 from upsim.clock import Clock, SystemClock
@@ -29,15 +29,15 @@ from upsim.dashboard import app as dashboard
 from upsim.doors import Door, bound, open_door, url_of
 from upsim.doors.tls import tls_of
 from upsim.errors import ConfigError
+from upsim.fixture import Fixture
 from upsim.ids import digest_of, new_token
-from upsim.model import PoolTarget, PoolTest
+from upsim.model import PoolTarget, PoolTest, Worker
 from upsim.readiness import Readiness
 from upsim.records import dataclass
-from upsim.rules.devices import summands
 from upsim.rules.magic import is_magic
 from upsim.rules.presence import put_all_offline
 from upsim.rules.worlds import DEFAULT, open_default
-from upsim.store.factory import open_store
+from upsim.store.sums import Summand
 from upsim.web import access
 from upsim.web.app import create_app, mount
 from upsim.world import PoolTester, Universe, World
@@ -122,8 +122,8 @@ class Server:
         if config.sandbox:  # nobody may hold many threads for long, and there are more of them
             config = replace(config, pool_timeout=min(config.pool_timeout, 2.0), threads=max(config.threads, 32))
         self.config = config
-        beginning = fixture.load(config.fixture)
-        self._store = open_store(config.store, summands)
+        start = prepared.start(config.store, config.fixture, _summands)
+        beginning, self._store = start.beginning, start.store
         self._outside: Outside | None = None
         self._pools: Pools | None = None
         self._lock = threading.Lock()
@@ -138,7 +138,8 @@ class Server:
 
                 self.universe = replace(self.universe, test_pool=nowhere_real(tester))
                 self._visits = Sandbox(self.universe, config.sandbox_worlds, config.sandbox_minutes)
-            open_default(self.universe, beginning, config.seed)
+            open_default(self.universe, beginning, config.seed, prepared=start.prepared)
+            start.keep()
             self.admin_token = config.admin_token or (new_token() if needs_token(config) else None)
             if config.limits_storage:
                 from upsim.api.counting import Outside
@@ -338,7 +339,7 @@ class Server:
             for login in self.logins
         ]
 
-    def _logins(self, beginning: fixture.Fixture) -> tuple[Login, ...]:
+    def _logins(self, beginning: Fixture) -> tuple[Login, ...]:
         accounts = {account.id: account for account in self._store.list_accounts(DEFAULT)}
         keys = {key.digest: key for key in self._store.list_keys(DEFAULT) if key.revoked_at is None}
         return tuple(
@@ -378,6 +379,12 @@ def _metrics() -> Metrics:
 
 def _address_of(trusted: Sequence[str], request: Request) -> str:
     return client_address(request.remote_addr or "", request.headers.get("X-Forwarded-For", ""), trusted)
+
+
+def _summands(worker: Worker) -> Iterable[Summand]:
+    from upsim.rules.devices import summands  # with the maths it needs, which most starts do not
+
+    return summands(worker)
 
 
 def needs_token(config: Config) -> bool:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from upsim.clock import Instant
 from upsim.fleet.cells import flapping_cell, offline_cell, online_cell
-from upsim.fleet.device import Device
 from upsim.records import dataclass
+
+if TYPE_CHECKING:  # whoever has a machine has imported its room
+    from upsim.fleet.device import Device
 
 FULL = 1000
 """A scale of 1, in per mille."""

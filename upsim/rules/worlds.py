@@ -123,19 +123,24 @@ class NewWorld:
     remarks: tuple[str, ...] = ()
 
 
-def open_default(universe: Universe, beginning: Fixture, seed: int) -> WorldRecord:
+def open_default(universe: Universe, beginning: Fixture, seed: int, *, prepared: bool = False) -> WorldRecord:
     """The default world: as the store has it, or new from the fixture, with the fixture's own memorable keys.
+
+    Args:
+        prepared: what the store has is as the world begins, but for its record.
 
     Raises:
         ConfigError: there is none in the store, and it takes no writes.
     """
     known = universe.store.get_world(DEFAULT)
-    if known is not None:
+    if known is not None and not prepared:
         return known
     wall = universe.wall.now()
     birth = Birth(ClockChange(set_to=beginning.clock))
     clock = changed(ClockState.real(), wall, birth.clock)
     record = WorldRecord(DEFAULT, beginning.name, seed, clock, wall, options=birth.option)
+    if prepared:
+        return universe.store.change_world(DEFAULT, lambda _: record)
     try:
         universe.store.create_world(record, beginning.content)
     except AlreadyExists:  # another process on the same store was first

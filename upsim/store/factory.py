@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from upsim.errors import ConfigError
 from upsim.store.base import Store
 from upsim.store.sums import Summing, no_sums
+
+if TYPE_CHECKING:
+    from upsim.store.sqlite import SQLiteStore
+
+MEMORY: Final = "memory:"
+"""The URL of a store in this process alone."""
 
 KINDS = "memory:, sqlite:PATH, mongomock:, mongodb://HOST[:PORT]/DATABASE"
 """What a store's URL can look like."""
@@ -27,9 +34,7 @@ def open_store(url: str, summing: Summing = no_sums) -> Store:
     if scheme in ("memory", "mongomock") and rest:
         raise ConfigError(f"store: {scheme}: takes nothing after the colon, got {url!r}.")
     if scheme == "memory":
-        from upsim.store.sqlite import SQLiteStore
-
-        return SQLiteStore(url, None, summing)
+        return open_memory(summing)
     if scheme == "sqlite":
         from upsim.store.sqlite import SQLiteStore
 
@@ -41,3 +46,17 @@ def open_store(url: str, summing: Summing = no_sums) -> Store:
 
         return MongoStore(url, summing)
     raise ConfigError(f"store: {url!r} is not a store: use one of {KINDS}.")
+
+
+def open_memory(summing: Summing = no_sums, image: bytes = b"") -> SQLiteStore:
+    """Open the store of MEMORY.
+
+    Args:
+        image: what it begins with: that of another, made by the same code.
+
+    Raises:
+        ValueError: the image is none.
+    """
+    from upsim.store.sqlite import SQLiteStore
+
+    return SQLiteStore(MEMORY, None, summing, image)

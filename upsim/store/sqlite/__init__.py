@@ -19,18 +19,33 @@ from upsim.store.sums import Summing, no_sums
 class SQLiteStore(Worlds, Keys, Catalogue, Workers, MeasuredWorkers, Journal):
     """See base.Store, whose promises these methods keep and whose words are not repeated here."""
 
-    def __init__(self, url: str, path: Path | None, summing: Summing = no_sums) -> None:
+    def __init__(self, url: str, path: Path | None, summing: Summing = no_sums, image: bytes = b"") -> None:
         """Open the database and make its tables where they are missing; `summing` says what a worker adds to sums.
+
+        Args:
+            image: what a store in memory begins with: that of another, made by the same code.
 
         Raises:
             ConfigError: the file cannot be opened or is no database.
+            ValueError: the image is none.
         """
         super().__init__()
         self.url = url
         self._summing = summing
         self._ladders = Ladders()
         self._engine = Engine(path, rows.RENEW)
-        self._engine.create(rows.SCHEMA)
+        try:
+            if image:
+                self._engine.begin_with(image)
+            else:
+                self._engine.create(rows.SCHEMA)
+        except BaseException:
+            self._engine.close()
+            raise
+
+    def image(self) -> bytes:
+        """All that is in it; of a store in memory only."""
+        return self._engine.image()
 
     def close(self) -> None:
         self._engine.close()

@@ -13,7 +13,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -88,6 +88,25 @@ class Engine:
         except StoreUnavailable as error:
             raise ConfigError(f"store: cannot use the SQLite file {self._path}: {error.detail}.") from error
         self._opened = [_identity(file) for file in self._files]
+
+    def image(self) -> bytes:
+        """The whole database, as a file would hold it. Of one in memory only."""
+        with self._lock:
+            return self._first.serialize()
+
+    def begin_with(self, image: bytes) -> None:
+        """Take an image for the whole database, in place of `create`. In memory only.
+
+        Raises:
+            ValueError: it is none.
+        """
+        # What was deserialized could not grow beyond a bound of SQLite's; a copy of it is a database like any other.
+        try:
+            with closing(sqlite3.connect(":memory:")) as source, self._lock:
+                source.deserialize(image)
+                source.backup(self._first)
+        except sqlite3.Error as error:
+            raise ValueError(f"this is no image of a database: {error}") from error
 
     @contextmanager
     def read(self, *, snapshot: bool = False) -> Iterator[sqlite3.Connection]:

@@ -71,7 +71,10 @@ class Worlds(Part):
             if row is None:
                 raise NotFound("World", world)
             changed = change(rows.read_world(row[0]))
-            db.execute("UPDATE worlds SET doc = ? WHERE id = ?", (rows.world_doc(changed), world))
+            db.execute(
+                "UPDATE worlds SET created_at = ?, doc = ? WHERE id = ?",
+                (changed.created_at, rows.world_doc(changed), world),
+            )
         return changed
 
     def delete_world(self, world: WorldId) -> bool:
