@@ -35,8 +35,8 @@ FOR_OTHERS = {
     "certificates": "cryptography upsim.tls upsim.intercept",
     "pools and miners": "asyncio upsim.pools upsim.stratum upsim.proxy upsim.rules.miners",
     "the control plane": "upsim.control.app upsim.client upsim.look",
-    "what workers do": "upsim.fleet.outages upsim.fleet.reading upsim.fleet.series upsim.fleet.recorded"
-    " upsim.fleet.measured upsim.rules.fleets upsim.rules.measured",
+    "what a world begins with": "upsim.fixture_reader upsim.rules.devices",
+    "what workers do": "upsim.fleet upsim.rules.fleets upsim.rules.measured upsim.rules.presence",
     "other calls": "upsim.api.overview upsim.api.pools upsim.api.workers",
 }
 """What neither a start nor an answer about profiles needs, by what it is for."""
@@ -45,7 +45,7 @@ FOR_OTHERS = {
 def imported(*targets: str) -> set[str]:
     """What a process has imported once it answered these."""
     program = STARTED.format(targets=targets)
-    for _ in range(2):  # the first may have to parse what the second finds kept
+    for _ in range(2):  # the first may have to make what the second finds kept
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     return set(done.stdout.split())
 

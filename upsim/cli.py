@@ -119,15 +119,15 @@ def _announce(config: Config, opened: Opened) -> None:
         lines += ["", f"Its throw-away authority, gone when it ends: {opened.authority}"]
     curl = "curl" if opened.authority is None else f"curl --cacert {opened.authority}"
     if opened.logins:
-        key, mines = opened.logins[0].key, opened.logins[0].mines
+        key = opened.logins[0].key
         lines += [
             "",
             "Try:",
             f"  {curl} -H 'X-API-Key: {key}' {url}/v1/overview",
             f"  {curl} -H 'X-API-Key: {key}' '{url}/v1/workers?limit=2'",
         ]
-        if mines is not None:
-            series = f"/v1/workers/hashrate?algorithm={mines}&timeRange=1h"
+        if opened.mined is not None:
+            series = f"/v1/workers/hashrate?algorithm={opened.mined}&timeRange=1h"
             lines.append(f"  {curl} -H 'X-API-Key: {key}' '{url}{series}'")
     if opened.pool_ports:
         lines += ["", "Pools for miners, any user and password:"]

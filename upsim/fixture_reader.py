@@ -327,7 +327,7 @@ class _Reader:
             )
             history = (*(() if state == "auto" else (Event(at, EventKind(state)),)), *events)
             # What it counts for since the last of them, whenever that is.
-            last = max((event.at for event in history), default=at)
+            last = max(event.at for event in history) if history else at
             yield Worker(
                 id=worker_id,
                 account_id=account.id,

@@ -35,8 +35,8 @@ from upsim.model import PoolTarget, PoolTest, Worker
 from upsim.readiness import Readiness
 from upsim.records import dataclass
 from upsim.rules.magic import is_magic
-from upsim.rules.presence import put_all_offline
 from upsim.rules.worlds import DEFAULT, open_default
+from upsim.store.factory import MEMORY
 from upsim.store.sums import Summand
 from upsim.web import access
 from upsim.web.app import create_app, mount
@@ -53,17 +53,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """An account of the default world, and a key to it that is known.
-
-    Attributes:
-        mines: an algorithm of its workers; None where it has none.
-    """
+    """An account of the default world, and a key to it that is known."""
 
     account: str
     tier: str
     key: str
     scopes: tuple[str, ...]
-    mines: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +67,7 @@ class Opened:
 
     Attributes:
         logins: known keys of its default world.
+        mined: an algorithm of the workers that the first of them shows; None where it shows none.
         authority: the file of the certificate that clients have to trust; None where there is none of ours.
         admin_token: what its control plane asks for; None where it asks for nothing.
         remarks: what the fixture says that whoever uses it should know.
@@ -84,6 +80,7 @@ class Opened:
     pool_ports: tuple[OpenPort, ...]
     remarks: tuple[str, ...] = ()
     stratum: tuple[OpenPort, ...] = ()
+    mined: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """For another process."""
@@ -96,8 +93,8 @@ class Opened:
         from upsim.pools import OpenPort
 
         ports, doors = (tuple(OpenPort(**port) for port in content[name]) for name in ("pool_ports", "stratum"))
-        remarks = tuple(content["remarks"])
-        return cls(content["url"], content["authority"], content["admin_token"], logins, ports, remarks, doors)
+        remarks, mined = tuple(content["remarks"]), content["mined"]
+        return cls(content["url"], content["authority"], content["admin_token"], logins, ports, remarks, doors, mined)
 
 
 class Server:
@@ -232,7 +229,7 @@ class Server:
             raise
         self.authority = None if self._tls is None else self._tls.authority
         if alone and not self.config.stratum:
-            put_all_offline(self.universe)  # whoever was connected when an earlier process ended
+            self._let_go_of_miners()
         self.open_ports()
         return url_of(taken, "http" if self._tls is None else "https")
 
@@ -261,8 +258,15 @@ class Server:
         if self.config.stratum:
             from upsim.proxy.opening import open_stratum  # a good part of a start, where it is not needed
 
-            put_all_offline(self.universe)
+            self._let_go_of_miners()
             self.stratum = open_stratum(self.config, self.universe)
+
+    def _let_go_of_miners(self) -> None:
+        """Note that nobody is connected who was when an earlier process ended."""
+        if self.config.store != MEMORY:  # there was none
+            from upsim.rules.presence import put_all_offline
+
+            put_all_offline(self.universe)
 
     def opened(self, url: str) -> Opened:
         """What a user needs to know of it, once it answers there."""
@@ -272,7 +276,8 @@ class Server:
             from upsim.pools import OpenPort
 
             stratum = tuple(OpenPort(door.algorithm, door.address, door.port) for door in self.stratum.openings)
-        return Opened(url, authority, self.admin_token, self.logins, tuple(self.pool_ports), self._remarks, stratum)
+        ports, mined = tuple(self.pool_ports), self._mined()
+        return Opened(url, authority, self.admin_token, self.logins, ports, self._remarks, stratum, mined)
 
     def run(self) -> None:
         """Answer requests until interrupted; then those under way are finished."""
@@ -348,11 +353,15 @@ class Server:
                 accounts[key.account_id].tier,
                 secret,
                 tuple(sorted(key.scopes)),
-                next(iter(self._store.list_algorithms(DEFAULT, key.account_id)), None),
             )
             for secret in beginning.secrets
             if (key := keys.get(digest_of(secret))) is not None and not is_magic(key)
         )
+
+    def _mined(self) -> str | None:
+        first = self.logins[0].account if self.logins else None
+        account = next((one for one in self._store.list_accounts(DEFAULT) if one.name == first), None)
+        return None if account is None else next(iter(self._store.list_algorithms(DEFAULT, account.id)), None)
 
 
 def collect_from_now_on() -> None:

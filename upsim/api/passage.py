@@ -21,7 +21,7 @@ KEY: Final = "upsim.passage"
 """Where the passage stands in the call's environment, for the app behind the gate."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)  # what nobody asks for need not be compiled at each start
 class Passage:
     """One call.
 

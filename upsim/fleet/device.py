@@ -52,7 +52,7 @@ class Device:
     def factors(self) -> Vector:
         """What to multiply the curves with: the rate in units of QUANTUM, and that times each weight."""
         base = self.nominal // QUANTUM[self.algorithm]
-        return (base, *(base * weight for weight in self.weights))
+        return (base, *[base * weight for weight in self.weights])
 
 
 def device(

@@ -60,7 +60,7 @@ COLUMNS = ("workers", *(f"part{i}" for i in range(WIDTH)))
 
 def worth(device: Device, scale: int = FULL) -> CellSum:
     """What one worker adds to the sums, at a scale in per mille."""
-    return CellSum(1, tuple(factor * scale for factor in device.factors))
+    return CellSum(1, tuple([factor * scale for factor in device.factors]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from operator import neg
+from operator import add, neg
 from typing import Final, NamedTuple, TypeVar
 
 from upsim.clock import DAY, Instant
@@ -207,4 +207,4 @@ def _read_day(text: str) -> list[tuple[Instant, int, Numbers]]:
 
 def _add(sums: dict[_Key, Numbers], key: _Key, numbers: Numbers) -> None:
     known = sums.get(key)
-    sums[key] = tuple(map(int.__add__, known, numbers)) if known else numbers
+    sums[key] = tuple(map(add, known, numbers)) if known else numbers

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)  # what nobody asks for need not be compiled at each start
 class Answer:
     """What will be sent.
 
