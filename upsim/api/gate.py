@@ -1,8 +1,8 @@
 """The gate before /v1: what every call passes on its way in and out, whatever it asks and whatever becomes of it.
 
 In: key, address, rate limit, faults. Out: the fields that tell the rate limit, the fault's mark, the journal's line. In
-between, an answer that is kept is given again; where none is, Flask is asked, behind which each operation checks scope
-and parameters. It is a WSGI app around Flask's, since most of what a small call costs is Flask's own.
+between, an answer that is kept is given again; where none is, the operation is asked, which checks scope and parameters.
+It is a WSGI app around Flask's, since most of what a small call costs is Flask's own.
 """
 
 from __future__ import annotations

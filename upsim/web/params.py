@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final, NoReturn
 
-from flask import Request
+from werkzeug.wrappers import Request
 
 from upsim.errors import InvalidInput
 from upsim.records import dataclass
@@ -237,6 +237,8 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _drained(request: Request) -> Mapping[str, Any]:
     """Read and forget a body nobody asked for, but not one that is too large."""
+    if not request.content_length and "HTTP_TRANSFER_ENCODING" not in request.environ:
+        return {}
     request.get_data(cache=False)
     _check_end(request)
     return {}

@@ -32,9 +32,11 @@ class Reply:
 
     def response(self) -> Response:
         """The answer as Flask sends it."""
-        return Response(self._text(), self.status, content_type="application/json")
+        return Response(self.body, self.status, content_type="application/json")
 
-    def _text(self) -> bytes:
+    @property
+    def body(self) -> bytes:
+        """The answer's JSON."""
         if isinstance(self.content, str):
             return self.content.encode()
         if self.for_people:
