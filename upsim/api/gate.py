@@ -1,7 +1,7 @@
 """The gate before /v1: what every call passes on its way in and out, whatever it asks and whatever becomes of it.
 
 In: key, address, rate limit, faults. Out: the fields that tell the rate limit, the fault's mark, the journal's line. In
-between, an answer that is kept is given again; where none is, the operation is asked, which checks scope and parameters.
+between, an answer that is kept is given again; where none is, its operation answers, which checks scope and parameters.
 It is a WSGI app around Flask's, since most of what a small call costs is Flask's own.
 """
 

@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence, Set
 from functools import lru_cache
 from itertools import islice, pairwise
-from operator import mul
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -31,12 +30,11 @@ from upsim.fleet.integrals import (
     fed_rows,
     flapping_lost,
     lost_span,
-    minus,
     own_lost_ms,
     plus,
     times,
 )
-from upsim.fleet.outages import CellSpan, all_own_outages
+from upsim.fleet.outages import all_own_outages
 from upsim.fleet.sums import FleetSums, Snapshot, Tally
 from upsim.fleet.troubles import Trouble
 from upsim.records import dataclass
@@ -211,7 +209,7 @@ def mined_over(seed: int, sums: FleetSums, spans: Sequence[tuple[int, int]], lev
     return result
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)
 def _losing(seed: int, start: int, end: int) -> frozenset[int]:
     """The cells that have outages of their own within start <= step < end."""
     return frozenset(span.cell for span in all_own_outages(seed, start, end))
@@ -229,20 +227,9 @@ class _State:
         for cell, value in known.cells.items():
             if any(value.parts):
                 (self.cells if cell < SCHEDULED else self.flapping)[cell] = value.parts
-        self._without: tuple[tuple[int, ...], dict[int, Vector]] | None = None
-
-    def without(self, cells: tuple[int, ...]) -> dict[int, Vector]:
-        """The feeds less some cells: remembered, since what is down in one block is mostly down in the next."""
-        if self._without is None or self._without[0] != cells:
-            rest = dict(self.feeds)
-            for cell in cells:
-                rest[feed_of(cell)] = minus(rest[feed_of(cell)], self.cells[cell])
-            self._without = cells, rest
-        return self._without[1]
 
     def apply(self, cell: int, delta: Vector) -> None:
         """Add a change."""
-        self._without = None
         _add(self.feeds, feed_of(cell), delta)
         if cell in self._losing:
             _add(self.cells, cell, delta)
@@ -258,58 +245,51 @@ def _add(vectors: dict[int, Vector], key: int, delta: Vector) -> None:
         vectors.pop(key, None)
 
 
-def _fed(seed: int, feed: int, level: int, blocks: range) -> list[Vector]:
-    """What a feed gives in each of some blocks of a level, times minutes."""
-    fanout = curves.fanout(level)
-    first = blocks.start // fanout
-    rows = [row for i in range(first, (blocks.stop - 1) // fanout + 1) for row in fed_rows(seed, feed, level, i)]
-    return rows[blocks.start - first * fanout :]
-
-
-class _Dark(NamedTuple):
-    """The outages of cells of their own in some blocks.
-
-    Attributes:
-        runs: blocks that follow each other, by their place among all, and which cells are down all through them.
-        parts: block and outage of each that does not last all through it.
-    """
-
-    runs: Sequence[tuple[int, int, tuple[int, ...]]]
-    parts: Sequence[tuple[int, CellSpan]]
-
-
-@lru_cache(maxsize=256)
-def _dark(seed: int, level: int, first: int, last: int) -> _Dark:
-    """Those of the blocks first <= block < last."""
-    steps = LEVELS[level].steps
-    runs: list[tuple[int, int, tuple[int, ...]]] = []
-    parts = []
-    for i, block in enumerate(range(first, last)):
-        down = all_own_outages(seed, block * steps, (block + 1) * steps)
-        cells = tuple(span.cell for span in down if span.end - span.start == steps)
-        parts += [(i, span) for span in down if span.end - span.start < steps]
-        begin = runs.pop()[0] if runs and runs[-1][2] == cells else i
-        runs.append((begin, i + 1, cells))
-    return _Dark(runs, parts)
+_Parts = tuple[tuple[int, Vector], ...]
+"""Sums by feed or by cell."""
 
 
 def _mined_in_blocks(seed: int, state: _State, level: int, blocks: range) -> list[int]:
     """What is mined in each of some blocks that follow each other, times minutes."""
-    dark = _dark(seed, level, blocks.start, blocks.stop)
-    fed = {feed: _fed(seed, feed, level, blocks) for feed in state.feeds}
-    result: list[int] = []
-    for begin, end, cells in dark.runs:
-        # Down all the time, a cell loses all it is fed.
-        feeds = state.without(tuple(cell for cell in cells if cell in state.cells))
-        columns = [[sum(map(mul, parts, row)) for row in fed[feed][begin:end]] for feed, parts in feeds.items()]
-        result += map(sum, zip(*columns, strict=True)) if columns else [0] * (end - begin)
-    for i, (cell, *span) in dark.parts:
-        if cell in state.cells:
-            result[i] -= dot(state.cells[cell], lost_span(seed, cell, *span))
+    fanout = curves.fanout(level)
     steps = LEVELS[level].steps
-    for cell, parts in state.flapping.items():
-        for i, block in enumerate(blocks):
-            result[i] -= dot(parts, flapping_lost(seed, cell, block * steps, (block + 1) * steps))
+    feeds, flapping = tuple(state.feeds.items()), tuple(state.flapping.items())
+    result: list[int] = []
+    first = blocks.start
+    while first < blocks.stop:
+        last = min(first - first % fanout + fanout, blocks.stop)
+        losing = _losing(seed, first * steps, last * steps)
+        cells = tuple((cell, parts) for cell, parts in state.cells.items() if cell in losing) if losing else ()
+        result += _mined_by(seed, level, first, last, feeds, cells, flapping)
+        first = last
+    return result
+
+
+@lru_cache(maxsize=2048)
+def _mined_by(
+    seed: int, level: int, first: int, last: int, feeds: _Parts, cells: _Parts, flapping: _Parts
+) -> Sequence[int]:
+    """What is mined in each of the blocks first <= block < last, all in one of the next level, times minutes.
+
+    Remembered: what is past stays as it was, and so mostly do the sums.
+
+    Args:
+        cells: all scheduled ones that have outages of their own in these blocks.
+    """
+    parent, inside = divmod(first, curves.fanout(level))
+    fed = {feed: fed_rows(seed, feed, level, parent)[inside:] for feed, _ in feeds}
+    steps = LEVELS[level].steps
+    known = dict(cells)
+    result = []
+    for i, block in enumerate(range(first, last)):
+        start, end = block * steps, (block + 1) * steps
+        value = sum(dot(parts, fed[feed][i]) for feed, parts in feeds)
+        for cell, *span in all_own_outages(seed, start, end):
+            if cell in known:
+                value -= dot(known[cell], lost_span(seed, cell, *span))
+        for cell, parts in flapping:
+            value -= dot(parts, flapping_lost(seed, cell, start, end))
+        result.append(value)
     return result
 
 
