@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -39,7 +40,12 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         shutil.copytree(Path(str(files(package))), tmp_path / package, ignore=ignored)
     for module in (prepared, fixture):
         monkeypatch.setattr(module, "files", lambda package: tmp_path / package)
+    monkeypatch.setattr(prepared, "_QUIET_S", 0)
     return tmp_path
+
+
+started = partial(Server, fresh=True)
+"""A server as `upsim serve` makes it."""
 
 
 def kept(copy: Path, name: str = "demo") -> list[Path]:
@@ -65,12 +71,12 @@ def versions(server: Server) -> list[object]:
 
 def test_a_prepared_start_is_the_start_it_would_have_been(copy: Path) -> None:
     clock = HandClock()
-    first = Server(Config(), clock)
+    first = started(Config(), clock)
     clock.advance(3600)
-    found = Server(Config(seed=7), clock)
+    found = started(Config(seed=7), clock)
     (place,) = kept(copy)
     place.unlink()
-    anew = Server(Config(seed=7), clock)
+    anew = started(Config(seed=7), clock)
     assert contents(found) == contents(anew) != contents(first)
     assert found.logins == anew.logins != ()
     assert len({str(versions(server)) for server in (first, found, anew)}) == 3
@@ -79,9 +85,9 @@ def test_a_prepared_start_is_the_start_it_would_have_been(copy: Path) -> None:
 
 
 def test_it_is_found_where_it_was_kept(copy: Path) -> None:
-    assert not prepared.start(MEMORY, "demo", summands).prepared
-    Server(Config()).close()
-    found = prepared.start(MEMORY, "demo", summands)
+    assert not prepared.start(MEMORY, "demo", summands, fresh=True).prepared
+    started(Config()).close()
+    found = prepared.start(MEMORY, "demo", summands, fresh=True)
     known = fixture.load("demo")
     assert found.prepared
     assert found.beginning.content == known.content
@@ -91,7 +97,7 @@ def test_it_is_found_where_it_was_kept(copy: Path) -> None:
 
 
 def test_a_fixture_s_clock_is_kept_with_it(copy: Path) -> None:
-    made, found = Server(Config(fixture="bad-day"), HandClock()), Server(Config(fixture="bad-day"), HandClock())
+    made, found = started(Config(fixture="bad-day"), HandClock()), started(Config(fixture="bad-day"), HandClock())
     assert len(kept(copy, "bad-day")) == 1
     assert contents(found) == contents(made)
     made.close()
@@ -123,23 +129,23 @@ def test_it_follows_from_no_other_code() -> None:
 
 
 def test_code_that_was_changed_makes_anew_and_leaves_nothing_old(copy: Path) -> None:
-    Server(Config()).close()
+    started(Config()).close()
     (old,) = kept(copy)
     with (copy / "upsim" / "fleet" / "device.py").open("a") as code:
         code.write("# changed\n")
-    assert not prepared.start(MEMORY, "demo", summands).prepared
-    Server(Config()).close()
+    assert not prepared.start(MEMORY, "demo", summands, fresh=True).prepared
+    started(Config()).close()
     (new,) = kept(copy)
     assert new != old
 
 
 @pytest.mark.parametrize("cut", [0, 1, 100, 50_000, -1])
 def test_what_is_broken_is_made_anew(copy: Path, cut: int) -> None:
-    first = Server(Config(), HandClock())
+    first = started(Config(), HandClock())
     (place,) = kept(copy)
     whole = place.read_bytes()
     place.write_bytes(whole[:cut])
-    second = Server(Config(), HandClock())
+    second = started(Config(), HandClock())
     assert contents(second) == contents(first)
     assert len(place.read_bytes()) == len(whole)
     first.close()
@@ -147,25 +153,54 @@ def test_what_is_broken_is_made_anew(copy: Path, cut: int) -> None:
 
 
 def test_what_is_no_database_is_made_anew(copy: Path) -> None:
-    Server(Config()).close()
+    started(Config()).close()
     (place,) = kept(copy)
     head, _, image = place.read_bytes().partition(b"\n")
     place.write_bytes(head + b"\n" + b"x" * len(image))
-    assert not prepared.start(MEMORY, "demo", summands).prepared
+    assert not prepared.start(MEMORY, "demo", summands, fresh=True).prepared
 
 
 def test_a_folder_that_cannot_be_written_costs_time_only(copy: Path) -> None:
     (copy / "upsim_fixtures" / "__pycache__").write_text("in the way")
     for _ in range(2):
-        server = Server(Config())
+        server = started(Config())
         assert server.logins
         server.close()
 
 
+def test_while_code_changes_nothing_is_kept(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process may have loaded what was there before."""
+    with monkeypatch.context() as patch:
+        patch.setattr(prepared, "_QUIET_S", 3600)
+        started(Config()).close()
+    assert kept(copy) == []
+    begun = prepared.start(MEMORY, "demo", summands, fresh=True)
+    with (copy / "upsim" / "model.py").open("a") as code:
+        code.write("# changed\n")
+    begun.keep()
+    begun.store.close()
+    assert kept(copy) == []
+
+
+def test_a_process_that_runs_already_neither_keeps_nor_finds(copy: Path) -> None:
+    Server(Config()).close()
+    assert kept(copy) == []
+    started(Config()).close()
+    assert len(kept(copy)) == 1
+    assert not prepared.start(MEMORY, "demo", summands, fresh=False).prepared
+
+
+def test_what_is_large_is_not_kept(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepared, "_MOST_BYTES", 500_000)
+    started(Config()).close()
+    started(Config(fixture="empty")).close()
+    assert (len(kept(copy)), len(kept(copy, "empty"))) == (0, 1)
+
+
 def test_what_follows_from_more_than_its_text_is_not_kept(copy: Path, tmp_path: Path) -> None:
-    Server(Config(fixture="recorded-farm")).close()
+    started(Config(fixture="recorded-farm")).close()
     own = tmp_path / "own.yaml"
     shutil.copy(copy / "upsim_fixtures" / "demo.yaml", own)
-    Server(Config(fixture=str(own))).close()
-    Server(Config(store=f"sqlite:{tmp_path}/upsim.db")).close()
+    started(Config(fixture=str(own))).close()
+    started(Config(store=f"sqlite:{tmp_path}/upsim.db")).close()
     assert list(tmp_path.rglob("*.db")) == [tmp_path / "upsim.db"]

@@ -17,7 +17,9 @@ STARTED = """
 import http.client, sys
 from upsim.config import Config
 from upsim.serve import Server
-server = Server(Config(port=0))
+from upsim import prepared
+prepared._QUIET_S = 0
+server = Server(Config(port=0), fresh=True)
 address = server.listen().removeprefix("http://")
 server.start()
 for target in {targets}:

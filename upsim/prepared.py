@@ -4,6 +4,9 @@ It follows from a fixture's text and from the code that reads that and writes do
 the byte code, as Python keeps its own, under a name that follows from both, letter by letter: whoever changes either
 meets another name, and what is made anew. Where it cannot be written, as in an installation that is read-only or one
 file, only time is lost.
+
+It is the code on disk that the name follows from, so only a process that was just started asks for it: one that runs
+for longer may have loaded other code than is there by now. For the same reason nothing is kept while anything changes.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from upsim import fixture
-from upsim.clock import Instant
+from upsim.clock import SECOND, Instant, SystemClock
 from upsim.documents import write_atomically
 from upsim.fixture import Fixture
 from upsim.records import dataclass
@@ -40,6 +43,9 @@ _FILES: Final = (
 _MOST_BYTES: Final = 4 << 20
 """How large a database is kept at most: the demo's has an eighth of that."""
 
+_QUIET_S: Final = 10
+"""For how long no file may have changed: longer than a process takes from its first import until it keeps something."""
+
 
 @dataclass(frozen=True, slots=True)
 class Start:
@@ -56,13 +62,16 @@ class Start:
     keep: Callable[[], None]
 
 
-def start(url: str, name: str, summing: Summing) -> Start:
+def start(url: str, name: str, summing: Summing, *, fresh: bool) -> Start:
     """Read a fixture and open a store; see open_store.
+
+    Args:
+        fresh: this process was just started, for this.
 
     Raises:
         ConfigError: either cannot be had.
     """
-    place = _place_of(name) if url == MEMORY else None
+    place = _place_of(name) if fresh and url == MEMORY else None
     known = None if place is None else _find(place, name, summing)
     if known is not None:
         return known
@@ -74,7 +83,11 @@ def start(url: str, name: str, summing: Summing) -> Start:
 
 
 def sources() -> Iterator[str]:
-    """The files of code that a world's beginning follows from."""
+    """The files of code that a world's beginning follows from.
+
+    Raises:
+        OSError: they are not there as files.
+    """
     root = str(files("upsim"))
     for folder in _FOLDERS:
         yield from (
@@ -105,6 +118,12 @@ def _read(file: str) -> bytes:
         return opened.read()
 
 
+def _is_quiet() -> bool:
+    """Whether no code has changed lately, by the times that files have whatever is told of them."""
+    changed = (os.stat(source) for source in sources())
+    return max(max(one.st_mtime, one.st_ctime) for one in changed) < SystemClock().now() / SECOND - _QUIET_S
+
+
 def _find(place: Path, name: str, summing: Summing) -> Start | None:
     try:
         head, _, image = place.read_bytes().partition(b"\n")
@@ -128,10 +147,10 @@ def _find(place: Path, name: str, summing: Summing) -> Start | None:
 
 def _keep(place: Path, beginning: Fixture, store: SQLiteStore) -> None:
     """Keep what is in the store, in place of what other code or another text left there."""
-    if beginning.content.tracks:
-        return  # it follows from more texts than its own
-    image = store.image()
-    if len(image) > _MOST_BYTES:
+    if beginning.content.tracks or _place_of(beginning.name) != place or not _is_quiet():
+        return  # it follows from more texts than its own; or not for sure from the code that is there
+    image = store.image(_MOST_BYTES)
+    if image is None:
         return
     head = {
         "bytes": len(image),

@@ -37,7 +37,7 @@ def serve(config: Config, announce: Callable[[Opened], None]) -> None:
 
         serve_together(config, tell)
         return
-    server = Server(config)
+    server = Server(config, fresh=True)
     try:
         url = server.listen()
         tell(server.opened(url))

@@ -106,12 +106,20 @@ class Server:
         authority: once it listens with TLS of its own, the certificate that clients have to trust.
     """
 
-    def __init__(self, config: Config, wall: Clock | None = None, test_pool: PoolTester | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        wall: Clock | None = None,
+        test_pool: PoolTester | None = None,
+        *,
+        fresh: bool = False,
+    ) -> None:
         """Open everything.
 
         Args:
             wall: what it takes for the wall clock, if not the machine's.
             test_pool: what tries pools, if not the simulated network.
+            fresh: this process was just started, for this server: see prepared.py.
 
         Raises:
             ConfigError: a setting cannot be used.
@@ -119,7 +127,7 @@ class Server:
         if config.sandbox:  # nobody may hold many threads for long, and there are more of them
             config = replace(config, pool_timeout=min(config.pool_timeout, 2.0), threads=max(config.threads, 32))
         self.config = config
-        start = prepared.start(config.store, config.fixture, _summands)
+        start = prepared.start(config.store, config.fixture, _summands, fresh=fresh)
         beginning, self._store = start.beginning, start.store
         self._outside: Outside | None = None
         self._pools: Pools | None = None

@@ -43,9 +43,9 @@ class SQLiteStore(Worlds, Keys, Catalogue, Workers, MeasuredWorkers, Journal):
             self._engine.close()
             raise
 
-    def image(self) -> bytes:
-        """All that is in it; of a store in memory only."""
-        return self._engine.image()
+    def image(self, at_most: int) -> bytes | None:
+        """All that is in it, unless that has more bytes; of a store in memory only."""
+        return self._engine.image(at_most)
 
     def close(self) -> None:
         self._engine.close()

@@ -89,10 +89,11 @@ class Engine:
             raise ConfigError(f"store: cannot use the SQLite file {self._path}: {error.detail}.") from error
         self._opened = [_identity(file) for file in self._files]
 
-    def image(self) -> bytes:
-        """The whole database, as a file would hold it. Of one in memory only."""
+    def image(self, at_most: int) -> bytes | None:
+        """The whole database, as a file would hold it; None where that has more bytes. Of one in memory only."""
         with self._lock:
-            return self._first.serialize()
+            (pages,), (size,) = (self._first.execute(f"PRAGMA page_{what}").fetchone() for what in ("count", "size"))
+            return None if pages * size > at_most else self._first.serialize()
 
     def begin_with(self, image: bytes) -> None:
         """Take an image for the whole database, in place of `create`. In memory only.
