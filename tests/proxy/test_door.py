@@ -156,7 +156,8 @@ def test_a_taken_port_is_named_and_nothing_is_left_behind() -> None:
         server = Server(configure({"fixture": "empty", "stratum": f"sha256={taken.getsockname()[1]}"}, {}))
         try:
             with pytest.raises(
-                ConfigError, match=r"stratum: cannot listen on 127\.0\.0\.1:\d+: .* Choose another port\."
+                ConfigError,
+                match=r"stratum: cannot listen on 127\.0\.0\.1:\d+: Address already in use\. Choose another port\.",
             ):
                 server.open_ports()
         finally:

@@ -212,12 +212,22 @@ def own_certificate(folder: Path) -> tuple[Path, Path]:
         ("--tls-cert own.pem", ["tls-cert", "tls-key", "both"]),
         ("--tls --tls-key own.key", ["tls-cert", "tls-key", "both"]),
         ("--tls-cert none.pem --tls-key own.key", ["tls-cert", "none.pem", "No such file"]),
-        ("--tls-cert own.key --tls-key own.key", ["tls-cert", "own.key"]),
-        ("--tls-cert own.pem --tls-key locked.key", ["tls-cert", "locked.key"]),
+        ("--tls-cert own.pem --tls-key .", ["tls-key: .: Is a directory"]),
+        ("--tls-cert own.key --tls-key own.key", ["tls-cert", "own.key holds no certificate"]),
+        ("--tls-cert own.pem --tls-key own.pem", ["tls-key: own.pem holds no private key"]),
+        ("--tls-cert torn.pem --tls-key own.key", ["torn.pem is damaged", "no certificate"]),
+        ("--tls-cert own.pem --tls-key torn.key", ["torn.key is damaged", "no private key"]),
+        ("--tls-cert own.pem --tls-key other.key", ["other.key is not the key of own.pem"]),
+        ("--tls-cert own.pem --tls-key locked.key", ["tls-cert", "locked.key has a pass phrase", "openssl pkey"]),
     ],
 )
 def test_a_certificate_that_cannot_be_used_is_said_in_one_line(tmp_path: Path, flags: str, words: list[str]) -> None:
-    own_certificate(tmp_path)
+    for file in own_certificate(tmp_path):
+        first, *_, last = file.read_text().splitlines()
+        (tmp_path / f"torn{file.suffix}").write_text(f"{first}\nMIIB\n{last}\n")
+    other = ec.generate_private_key(ec.SECP256R1())
+    other_pem = other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "other.key").write_bytes(other_pem)
     done = subprocess.run(
         [*UPSIM, "serve", "--port", "0", "--fixture", "empty", *flags.split()],
         env=environment(),

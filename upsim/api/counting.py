@@ -6,6 +6,7 @@ and it is asked again by itself once it is back. Nothing is remembered here.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -36,15 +37,17 @@ class Outside:
                 f"limits-storage: the library for {shown} is not installed ({error}). Try: pip install 'upsim[redis]'."
             ) from error
         except Exception as error:
-            # What a driver says of a URL may repeat the password in it.
-            reason = str(error).replace(url, shown)
-            raise ConfigError(f"limits-storage: cannot use {shown}: {reason}") from error
+            raise ConfigError(f"limits-storage: {_wrong(url, error)}.") from error
         self._reach = Reach()
         try:
             self.get("upsim")
         except CountingUnavailable as error:
             self.close()
-            raise ConfigError(f"limits-storage: nobody counts at {shown}: {error.detail}.") from error
+            why = re.sub(r"^Error \S+ connecting to \S+ |\[Errno \S+\] ", "", error.detail)
+            raise ConfigError(
+                f"limits-storage: nobody counts at {shown}: {why}. Start it first, or leave limits-storage out: then"
+                " the store counts."
+            ) from error
 
     def incr(self, key: str, expiry: int, amount: int) -> int:
         """Count and answer the count.
@@ -114,8 +117,22 @@ def _once_more() -> Any:
     return Retry(NoBackoff(), 1, supported_errors=(Broken,))
 
 
+def _wrong(url: str, error: Exception) -> str:
+    """Why a URL cannot be used, and what can. What a driver says of it may repeat the password in it."""
+    shown, reason = _shown(url), str(error).rstrip(".")
+    write = "write redis://[NAME:PASSWORD@]HOST[:PORT], rediss:// for the same by TLS, or another of the limits library"
+    if "unknown storage scheme" in reason:
+        return f"{shown} is not a storage: {write}"
+    if missing := re.match(r"'(\w+)' prerequisite not available", reason):
+        return f"the library for {shown} is not installed ({missing[1]})"
+    return f"cannot use {shown}: {reason.replace(url, shown)}; {write}"
+
+
 def _shown(url: str) -> str:
     """The URL without its password."""
+    scheme, _, rest = url.partition("://")
+    if not rest:
+        return url
     parts = urlsplit(url)
     where = parts.netloc.rpartition("@")[2]
-    return parts._replace(netloc=where, query="").geturl()
+    return f"{scheme}://{where}{parts.path}"

@@ -5,6 +5,7 @@ Each is a module of its own, imported when it is the one that was chosen. They k
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from typing import TYPE_CHECKING, Protocol
@@ -52,12 +53,17 @@ def bound(host: str, port: int) -> socket.socket:
         if os.name == "posix":  # elsewhere it would let two servers share a port
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(address)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         if taken is not None:
             taken.close()
+        why = getattr(error, "strerror", None) or error
+        if isinstance(error, socket.gaierror | UnicodeError) or error.errno == errno.EADDRNOTAVAIL:
+            raise ConfigError(
+                f"host: cannot listen on {host}: {why}. It has to be an address of this machine: 127.0.0.1 is for"
+                " itself alone, 0.0.0.0 for everybody."
+            ) from error
         raise ConfigError(
-            f"port: cannot listen on {host}:{port}: {error.strerror or error}."
-            " Choose another with --host or --port; port 0 takes a free one."
+            f"port: cannot listen on {host}:{port}: {why}. Choose another with --port; 0 takes a free one."
         ) from error
     return taken
 

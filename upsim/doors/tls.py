@@ -37,11 +37,8 @@ def tls_of(config: Config, wall: Clock) -> ServerTls | None:
         raise ConfigError("tls-cert, tls-key: give both: neither a certificate nor a key is of use alone.")
     try:
         return ServerTls.with_certificate(config.tls_cert, config.tls_key)
-    except OSError as error:
-        problem = error.strerror if error.filename is None and error.strerror else str(error)
-        raise ConfigError(
-            f"tls-cert, tls-key: {config.tls_cert} and {config.tls_key} cannot be used: {problem}."
-        ) from error
+    except ValueError as error:
+        raise ConfigError(f"tls-cert, tls-key: {error}.") from error
 
 
 def _is_any(host: str) -> bool:

@@ -21,10 +21,10 @@ from upsim.proxy.inner import InnerPools
 from upsim.proxy.lines import MinerLine
 from upsim.proxy.log import Log
 from upsim.proxy.visit import Visit
+from upsim.stratum.ports import BACKLOG, listening
 from upsim.stratum.wire import clip
 from upsim.world import Universe
 
-_BACKLOG: Final = 4_096
 _BESIDE: Final = 8
 """Threads for what may block: one for the store, the others for look-ups and pool tests."""
 
@@ -101,8 +101,7 @@ class StratumDoor:
         Raises:
             OSError: the port cannot be had.
         """
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        listener = socket.create_server((address, port), family=family, backlog=_BACKLOG)
+        listener = listening(address, port)
         opening = Opening(algorithm, address, listener.getsockname()[1])
         self._thread.run(self._listen(algorithm, listener))
         self.openings.append(opening)
@@ -114,7 +113,7 @@ class StratumDoor:
         def make() -> MinerLine:
             return MinerLine(lambda line: house.welcome(algorithm, line))
 
-        self._servers.append(await asyncio.get_running_loop().create_server(make, sock=listener, backlog=_BACKLOG))
+        self._servers.append(await asyncio.get_running_loop().create_server(make, sock=listener, backlog=BACKLOG))
 
     @property
     def ports(self) -> Sequence[dict[str, Any]]:

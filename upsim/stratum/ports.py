@@ -18,7 +18,8 @@ from upsim.stratum.pool import SimulatedPool
 from upsim.stratum.server import Connection, Host, Route
 from upsim.tls.certificates import throw_away_context
 
-_BACKLOG: Final = 4_096
+BACKLOG: Final = 4_096
+"""Miners that wait to be let in at one port."""
 
 
 class PoolServer:
@@ -68,8 +69,7 @@ class PoolServer:
             chosen = meets if behaviour_times is None or number < behaviour_times else "healthy"
             return Route(pool, behaviour_for("", chosen, number), self._clock)
 
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        listener = socket.create_server((address, port), family=family, backlog=_BACKLOG)
+        listener = listening(address, port)
         host = Host(route, self._secure, self._pace)
         self._listeners.append(listener)
         self._hosts.append(host)
@@ -104,3 +104,20 @@ class PoolServer:
 
     def __exit__(self, *problem: object) -> None:
         self.close()
+
+
+def listening(address: str, port: int) -> socket.socket:
+    """A socket that listens for miners.
+
+    Args:
+        port: 0 takes a free one.
+
+    Raises:
+        OSError: the port cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        return socket.create_server((address, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        # Behind the reason stands the address once more, as Python writes it.
+        raise OSError(error.errno, (error.strerror or str(error)).partition(" (while ")[0]) from error

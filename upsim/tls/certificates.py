@@ -113,13 +113,37 @@ def loaded_context(certificate: Path, key: Path) -> ssl.SSLContext:
     """A server's context with somebody's own certificate, followed in its file by those that signed it, if any.
 
     Raises:
-        OSError: a file cannot be read.
-        ssl.SSLError: they hold no certificate and its key.
+        ValueError: they cannot be used; the text says which, and why.
     """
+    _look_for(certificate, "certificate", b"CERTIFICATE-----")
+    if b"ENCRYPTED" in _look_for(key, "private key", b"PRIVATE KEY-----"):
+        raise ValueError(f"{key} has a pass phrase, which nobody could be asked for: openssl pkey writes it without")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(certificate)
+    except ssl.SSLError as error:
+        raise ValueError(f"{certificate} is damaged: what stands in it is no certificate") from error
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key, password="")  # else a pass phrase would be asked for at the terminal
+    try:
+        context.load_cert_chain(certificate, key, password="")  # else a pass phrase would be asked for at the terminal
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            raise ValueError(
+                f"{key} is not the key of {certificate}, or that does not begin with the certificate of this server"
+            ) from error
+        raise ValueError(f"{key} is damaged: what stands in it is no private key") from error
     context.set_alpn_protocols(HTTP_1_1)
     return context
+
+
+def _look_for(path: Path, what: str, mark: bytes) -> bytes:
+    """What the file holds, if that may be it."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror or error}") from error
+    if mark not in content:
+        raise ValueError(f"{path} holds no {what} in PEM, which has a line that ends in {mark.decode()}")
+    return content
 
 
 @contextlib.contextmanager

@@ -41,7 +41,7 @@ class ServerTls:
         """With somebody's own certificate.
 
         Raises:
-            OSError: the files cannot be used.
+            ValueError: the files cannot be used; the text says which, and why.
         """
         return cls(loaded_context(certificate, key), (certificate, key), None)
 

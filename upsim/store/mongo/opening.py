@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -76,14 +77,21 @@ def _server_link(url: str) -> Link:
         concern: Doc = {} if named & {"w", "journal"} else {"w": "majority", "journal": True}
         client: MongoClient[Doc] = MongoClient(url, **options, **concern)
     except (errors.ConfigurationError, errors.InvalidURI, ValueError, TypeError) as error:
-        raise ConfigError(f"store: the MongoDB URL cannot be used: {first_line(error)}") from error
+        # Without the driver's advice to programmers.
+        why = re.split(r" Hint: |, use urllib| Did you mean", first_line(error))[0].rstrip(".")
+        raise ConfigError(
+            f"store: the MongoDB URL cannot be used: {why}. Write mongodb://[NAME:PASSWORD@]HOST[:PORT]/DATABASE, where"
+            " %40 is an @ in a password."
+        ) from error
     try:
         client.admin.command("ping")
         # A name and password are checked with the first call that needs them.
         client[parts["database"]].list_collection_names()
     except errors.PyMongoError as error:
         client.close()
-        raise ConfigError(f"store: the MongoDB server cannot be used: {first_line(error)}") from error
+        why = re.sub(r"\[Errno \S+\] ", "", first_line(error)).rstrip(".")
+        todo = "Start it first" if isinstance(error, errors.ConnectionFailure) else "See to it there"
+        raise ConfigError(f"store: the MongoDB server cannot be used: {why}. {todo}, or name another.") from error
     return Link(
         client,
         parts["database"],

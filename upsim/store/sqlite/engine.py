@@ -50,7 +50,7 @@ class Engine:
         self._idle: deque[sqlite3.Connection] = deque()
         self._idle_tally: deque[sqlite3.Connection] = deque()
         self._closed = self._failing = False
-        self._files = () if path is None else (path, path.with_name(f"{path.name}-wal"))
+        self._files = () if path is None else (path, Path(f"{path}-wal"))
         self._opened: list[tuple[int, int]] | None = None
         try:
             # In memory this is the database. On a file it is only kept: while it is open, so are the log and its index,
@@ -60,7 +60,7 @@ class Engine:
                 self._first.execute("PRAGMA journal_mode=WAL")
                 self._first.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()  # what opens them
         except sqlite3.Error as error:
-            raise ConfigError(f"store: cannot open the SQLite file {path}: {error}") from error
+            raise ConfigError(f"store: cannot open the SQLite file {path}: {_why(path, error)}.") from error
 
     def close(self) -> None:
         """Close every connection that is not in use; those in use close when they come back."""
@@ -278,3 +278,12 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:  # SQLite ends it by itself where the disk failed
             connection.execute("ROLLBACK")
         raise
+
+
+def _why(path: Path | None, error: sqlite3.Error) -> str:
+    """Why a file cannot be opened: SQLite has one sentence for most of it."""
+    if path is not None and path.is_dir():
+        return "it is a folder; name a file in it, which need not exist yet"
+    if path is not None and not path.parent.is_dir():
+        return f"there is no folder {path.parent}; make it first"
+    return f"{error}; name another, which need not exist yet"
