@@ -69,6 +69,13 @@ def versions(server: Server) -> list[object]:
         return db.execute("SELECT world, version FROM versions").fetchall()
 
 
+def finds(*, fresh: bool = True) -> bool:
+    """Whether a start finds the demo world prepared."""
+    start = prepared.start(MEMORY, "demo", summands, fresh=fresh)
+    start.store.close()
+    return start.prepared
+
+
 def test_a_prepared_start_is_the_start_it_would_have_been(copy: Path) -> None:
     clock = HandClock()
     first = started(Config(), clock)
@@ -85,7 +92,7 @@ def test_a_prepared_start_is_the_start_it_would_have_been(copy: Path) -> None:
 
 
 def test_it_is_found_where_it_was_kept(copy: Path) -> None:
-    assert not prepared.start(MEMORY, "demo", summands, fresh=True).prepared
+    assert not finds()
     started(Config()).close()
     found = prepared.start(MEMORY, "demo", summands, fresh=True)
     known = fixture.load("demo")
@@ -133,7 +140,7 @@ def test_code_that_was_changed_makes_anew_and_leaves_nothing_old(copy: Path) -> 
     (old,) = kept(copy)
     with (copy / "upsim" / "fleet" / "device.py").open("a") as code:
         code.write("# changed\n")
-    assert not prepared.start(MEMORY, "demo", summands, fresh=True).prepared
+    assert not finds()
     started(Config()).close()
     (new,) = kept(copy)
     assert new != old
@@ -157,7 +164,7 @@ def test_what_is_no_database_is_made_anew(copy: Path) -> None:
     (place,) = kept(copy)
     head, _, image = place.read_bytes().partition(b"\n")
     place.write_bytes(head + b"\n" + b"x" * len(image))
-    assert not prepared.start(MEMORY, "demo", summands, fresh=True).prepared
+    assert not finds()
 
 
 def test_a_folder_that_cannot_be_written_costs_time_only(copy: Path) -> None:
@@ -187,7 +194,7 @@ def test_a_process_that_runs_already_neither_keeps_nor_finds(copy: Path) -> None
     assert kept(copy) == []
     started(Config()).close()
     assert len(kept(copy)) == 1
-    assert not prepared.start(MEMORY, "demo", summands, fresh=False).prepared
+    assert not finds(fresh=False)
 
 
 def test_what_is_large_is_not_kept(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
