@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import threading
+from types import SimpleNamespace
 
 import pytest
 
 from tests.control.harness import Answer, Sandbox, opened
+from upsim.api import injected
 from upsim.client import ControlError, World
 
 ASSIGN = "/v1/workers/bulk-assign"
@@ -139,6 +142,23 @@ def test_a_late_answer_is_otherwise_untouched(sandbox: Sandbox) -> None:
         late = world.journal.tail(1)[0]
         assert (late.status, late.decided, late.fault) == (200, "rule", fault.id)
         assert late.duration_ms >= 30
+
+
+def test_whoever_is_made_to_wait_keeps_nobody_else_waiting(stored: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Answer] = []
+    with stored.client.world(clock={"freeze": True}) as world:
+        another = threading.Thread(
+            target=lambda: asked.append(stored.get(world.key("vip"), "/v1/profiles")), daemon=True
+        )
+
+        def while_waiting(_: float) -> None:
+            another.start()
+            another.join(10)
+
+        monkeypatch.setattr(injected, "time", SimpleNamespace(sleep=while_waiting))
+        world.faults.add("latency", latency="30s", path="/v1/pools")
+        assert stored.get(world.key("vip")).status == 200
+        assert [answer.status for answer in asked] == [200]
 
 
 def test_an_answer_lost_afterwards_leaves_the_work_done(sandbox: Sandbox) -> None:

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -313,6 +314,23 @@ def test_while_another_program_holds_the_file_requests_are_counted_and_it_is_sai
     assert store.get_hits(WORLD, VIP, 1) == 5
     store.add_entry(WORLD, entry(1), 10)
     assert store.count_entries(WORLD, EntryFilter()) == 1
+    store.close()
+
+
+def test_a_turn_that_does_not_come_is_refused_and_the_next_one_is_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "BUSY_TIMEOUT_S", 0.01)
+    store = open_store(f"sqlite:{tmp_path / 'u.db'}")
+    store.create_world(record(), content())
+    with ThreadPoolExecutor(1) as another:
+        with store.turn:
+            refused = another.submit(store.add_entry, WORLD, entry(1), 10)
+            with pytest.raises(StoreUnavailable, match=r"took longer than 0\.01 s"):
+                refused.result()
+            store.add_entry(WORLD, entry(1), 10)  # it may be taken again by whose it is
+        another.submit(store.add_entry, WORLD, entry(2), 10).result()
+    assert store.count_entries(WORLD, EntryFilter()) == 2
     store.close()
 
 

@@ -8,15 +8,17 @@ It is a WSGI app around Flask's, since most of what a small call costs is Flask'
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Final
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from upsim.api import admission, injected, record
 from upsim.api.kept import Asked, Kept, KeptAnswers
 from upsim.api.limits import Limits
 from upsim.api.passage import Passage
 from upsim.config import Config
-from upsim.errors import AddressRefused, CapReached, InvalidKey, UpsimError
+from upsim.errors import AddressRefused, CapReached, InvalidKey, StoreUnavailable, UpsimError
 from upsim.model import Scope
+from upsim.rules.faults import has_faults
 from upsim.rules.worlds import cap_of, is_over
 from upsim.spec import API
 from upsim.web import errors
@@ -60,6 +62,8 @@ class Gate:
         self._limits = limits
         self._operation_of = operation_of
         self._observers = tuple(observers)
+        # Where calls are counted elsewhere, they wait for that; none shall for another's.
+        self._turn = nullcontext() if limits.outside else universe.store.turn
         self._kept = KeptAnswers()
         self._untold = record.Untold()
 
@@ -69,16 +73,24 @@ class Gate:
         if not path.startswith(PREFIX) or path[len(PREFIX) : len(PREFIX) + 1] not in ("", "/"):
             return self._app(environ, start_response)
         call = Passage.of(environ)
-        try:
-            answer = self._pass(call)
-        except UpsimError as refusal:
-            answer = _refused(call, refusal)
-        except Exception as error:
-            answer = _crashed(call, error)
-        return self._leave(call, answer).send(start_response, head=call.method == "HEAD")
+        answer = self._at_once(call) or self._leave(call, _settled(call, self._further))
+        return answer.send(start_response, head=call.method == "HEAD")
 
-    def _pass(self, call: Passage) -> Answer:
+    def _at_once(self, call: Passage) -> Answer | None:
+        """What leaves as the answer to a call that comes no further than here."""
+        try:
+            with self._turn:  # threads that waited for each other at each question would take longer, all of them
+                answer = _settled(call, self._in)
+                return None if answer is None else self._leave(call, answer)
+        except StoreUnavailable as refusal:
+            return self._leave(call, _refused(call, refusal))
+
+    def _in(self, call: Passage) -> Answer | None:
+        """As far as a call comes without waiting for anything but the store."""
         self._admit(call)
+        return None if has_faults(call.landed) else self._again(call)
+
+    def _further(self, call: Passage) -> Answer:
         return injected.before(call) or self._again(call) or self._anew(call)
 
     def _admit(self, call: Passage) -> None:
@@ -171,6 +183,19 @@ def _asked(call: Passage) -> Asked | None:
     if version is None or call.method != "GET" or call.has_body or call.fault is not None:
         return None  # a fault may have made it wait: by now the world may be of another version
     return version, call.caller.account.id, call.environ["PATH_INFO"], call.query
+
+
+_Outcome = TypeVar("_Outcome")
+
+
+def _settled(call: Passage, ask: Callable[[Passage], _Outcome]) -> _Outcome | Answer:
+    """What comes of asking; what it is refused for, or fails of, is an answer too."""
+    try:
+        return ask(call)
+    except UpsimError as refusal:
+        return _refused(call, refusal)
+    except Exception as error:
+        return _crashed(call, error)
 
 
 def _refused(call: Passage, refusal: UpsimError) -> Answer:

@@ -125,9 +125,14 @@ def remove_faults(world: World) -> None:
     world.store.change_world(world.id, lambda record: _with(record, []))
 
 
+def has_faults(world: World) -> bool:
+    """Whether any call of the world may be struck."""
+    return bool(world.record.options.get("faults"))
+
+
 def strike(world: World, method: str, path: str, account: str | None) -> Strike | None:
     """The fault that strikes this call: the first that matches it and whose turn it is."""
-    if not world.record.options.get("faults"):
+    if not has_faults(world):
         return None
     for fault in list_faults(world.record):
         if not fault.matches(method, path, account):

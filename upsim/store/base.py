@@ -14,6 +14,7 @@ frozen. Lists are ordered by created_at, then id. Any method may raise StoreUnav
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from upsim.clock import Instant
@@ -49,9 +50,15 @@ from upsim.store.sums import Sums
 
 
 class Store(Protocol):
-    """Where everything is kept."""
+    """Where everything is kept.
+
+    Attributes:
+        turn: entered by who has several short things to ask in a row, and waits for nothing else meanwhile. Where the
+            store is within the process, the others of its threads then wait until all is said, which is over sooner.
+    """
 
     url: str
+    turn: AbstractContextManager[object]
 
     def close(self) -> None:
         """Let go of files, sockets and threads. What was acknowledged stays."""

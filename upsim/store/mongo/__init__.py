@@ -39,6 +39,8 @@ What one server without transactions cannot do here, plainly:
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 from upsim.store.mongo.catalogue import Catalogue
 from upsim.store.mongo.measured import MeasuredWorkers
 from upsim.store.mongo.tallies import Tallies
@@ -48,3 +50,5 @@ from upsim.store.mongo.worlds import Worlds
 
 class MongoStore(Worlds, Catalogue, Workers, MeasuredWorkers, Tallies):
     """See base.Store, whose promises these methods keep and whose words are not repeated here."""
+
+    turn: AbstractContextManager[object] = nullcontext()  # questions to a server wait for it, each by itself

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from upsim.store.sqlite import rows
@@ -34,6 +35,7 @@ class SQLiteStore(Worlds, Keys, Catalogue, Workers, MeasuredWorkers, Journal):
         self._summing = summing
         self._ladders = Ladders()
         self._engine = Engine(path, rows.RENEW)
+        self.turn: AbstractContextManager[object] = self._engine.turn
         try:
             if image:
                 self._engine.begin_with(image)

@@ -1,7 +1,7 @@
 """Connections and transactions of the SQLite store. Knows no table.
 
-In memory, one connection behind a lock is the database. On a file, each statement in flight borrows a connection of its
-own, so that readers go on beside a writer (WAL), in this process and in others.
+In memory, one connection is the database, and all take turns. On a file, each statement in flight borrows a connection
+of its own, so that readers go on beside a writer (WAL), in this process and in others; those who write take turns.
 
 A disk that is full or read-only for a while costs nothing but the writes that are refused meanwhile: once a connection
 fails, none is kept for a second use before a write succeeds, so that each knows the file as it is.
@@ -10,7 +10,7 @@ fails, none is kept for a second use before a write succeeds, so that each knows
 from __future__ import annotations
 
 import sqlite3
-import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -18,9 +18,18 @@ from pathlib import Path
 from typing import Any, Final
 
 from upsim.errors import ConfigError, StoreNotWritable, StoreUnavailable
+from upsim.store.sqlite.turn import Turn
 
 BUSY_TIMEOUT_S = 15
-"""How long a writer waits for another process's write before it gives up."""
+"""How long a writer waits for the writes of others before it gives up."""
+
+_LOOK_AGAIN_S: Final = 0.0002
+"""How often a tally that waits for another process looks: as long as a tally takes. SQLite itself would sleep ten times
+as long, and longer each time."""
+
+_CHECKPOINT_PAGES: Final = 4_000
+"""How long the log becomes before what stands in it is written into the file, for which the disk is waited for: some
+2,000 calls."""
 
 DURABLE: Final = "FULL"
 """What is committed so, is on the disk."""
@@ -46,7 +55,7 @@ class Engine:
         """
         self._path = path
         self._renew = renew
-        self._lock = threading.RLock()
+        self.turn = Turn(None if path is None else BUSY_TIMEOUT_S)
         self._idle: deque[sqlite3.Connection] = deque()
         self._idle_tally: deque[sqlite3.Connection] = deque()
         self._closed = self._failing = False
@@ -66,7 +75,7 @@ class Engine:
         """Close every connection that is not in use; those in use close when they come back."""
         self._closed = True
         self._close_idle()
-        with self._lock:
+        with self.turn:
             self._first.close()
 
     def _close_idle(self) -> None:
@@ -82,7 +91,7 @@ class Engine:
             ConfigError: the file is no database, or not ours to write.
         """
         try:
-            with self._borrow(self._idle, DURABLE) as connection, _transaction(connection):
+            with self._write_with(self._idle, DURABLE) as connection:
                 for statement in schema.split(";"):
                     connection.execute(statement)
         except StoreUnavailable as error:
@@ -91,7 +100,7 @@ class Engine:
 
     def image(self, at_most: int) -> bytes | None:
         """The whole database, as a file would hold it; None where that has more bytes. Of one in memory only."""
-        with self._lock:
+        with self.turn:
             (pages,), (size,) = (self._first.execute(f"PRAGMA page_{what}").fetchone() for what in ("count", "size"))
             return None if pages * size > at_most else self._first.serialize()
 
@@ -103,7 +112,7 @@ class Engine:
         """
         # What was deserialized could not grow beyond a bound of SQLite's; a copy of it is a database like any other.
         try:
-            with closing(sqlite3.connect(":memory:")) as source, self._lock:
+            with closing(sqlite3.connect(":memory:")) as source, self.turn:
                 source.deserialize(image)
                 source.backup(self._first)
         except sqlite3.Error as error:
@@ -116,8 +125,8 @@ class Engine:
         Raises:
             StoreUnavailable: the database does not answer.
         """
-        with self._borrow(self._idle, DURABLE) as connection:
-            # In memory the lock already makes it one moment.
+        with _Borrowed(self, self._idle, DURABLE) as connection:
+            # In memory the turn already makes it one moment.
             if snapshot and self._path is not None:
                 connection.execute("BEGIN")
                 try:
@@ -136,7 +145,7 @@ class Engine:
         Raises:
             StoreUnavailable: the database does not answer, is full or read-only; nothing was changed.
         """
-        with self._borrow(self._idle, DURABLE) as connection, _transaction(connection):
+        with self._write_with(self._idle, DURABLE) as connection:
             before = connection.total_changes
             yield connection
             if connection.total_changes != before:
@@ -151,7 +160,7 @@ class Engine:
         Raises:
             StoreUnavailable: as `write` does.
         """
-        with self._borrow(self._idle_tally, LIGHT) as connection, _transaction(connection):
+        with self._write_with(self._idle_tally, LIGHT) as connection:
             yield connection
         self._failing = False
 
@@ -161,7 +170,9 @@ class Engine:
         Raises:
             StoreUnavailable: the database does not answer.
         """
-        return self._run(self._idle, DURABLE, statement, values)
+        with _Borrowed(self, self._idle, DURABLE) as connection:
+            found: tuple[Any, ...] | None = connection.execute(statement, values).fetchone()
+        return found
 
     def count(self, statement: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
         """The row that one statement returns, which is a `tally` by itself: what every request does twice.
@@ -169,45 +180,49 @@ class Engine:
         Raises:
             StoreUnavailable: as `write` does.
         """
-        row = self._run(self._idle_tally, LIGHT, statement, values)
-        self._failing = False
-        return row
-
-    def _run(
-        self, idle: deque[sqlite3.Connection], synchronous: str, statement: str, values: Sequence[Any]
-    ) -> tuple[Any, ...] | None:
-        with self._borrow(idle, synchronous) as connection:
+        with self.turn, _Borrowed(self, self._idle_tally, LIGHT) as connection:
             # All rows, since the statement has happened when it is at its end.
-            found = connection.execute(statement, values).fetchall()
+            found = _patiently(connection, statement, values).fetchall()
+        self._failing = False
         return found[0] if found else None
 
     @contextmanager
-    def _borrow(self, idle: deque[sqlite3.Connection], synchronous: str) -> Iterator[sqlite3.Connection]:
-        try:
-            if self._path is None:
-                with self._lock:
-                    yield self._first
-                return
-            try:
-                connection = idle.pop()
-            except IndexError:
-                self._check_place()
-                connection = self._connect(synchronous)
+    def _write_with(self, idle: deque[sqlite3.Connection], synchronous: str) -> Iterator[sqlite3.Connection]:
+        with self.turn, _Borrowed(self, idle, synchronous) as connection:
+            _patiently(connection, "BEGIN IMMEDIATE")
             try:
                 yield connection
-            except sqlite3.Error:
-                self._failing = True
-                self._close_idle()
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:  # SQLite ends it by itself where the disk failed
+                    connection.execute("ROLLBACK")
                 raise
-            finally:
-                if self._failing or self._closed:
-                    connection.close()
-                else:
-                    idle.append(connection)
-        except sqlite3.IntegrityError:
-            raise
-        except sqlite3.DatabaseError as error:
-            raise _said(error) from error
+
+    def take(self, idle: deque[sqlite3.Connection], synchronous: str) -> sqlite3.Connection:
+        """A connection that nobody else uses until it is given back. In memory there is but one, and a turn for it."""
+        if self._path is None:
+            self.turn.__enter__()
+            return self._first
+        try:
+            return idle.pop()
+        except IndexError:
+            self._check_place()
+            return self._connect(synchronous)
+
+    def give_back(
+        self, idle: deque[sqlite3.Connection], connection: sqlite3.Connection, error: BaseException | None
+    ) -> None:
+        """End its use; after an error, that of all."""
+        if self._path is None:
+            self.turn.__exit__()
+            return
+        if isinstance(error, sqlite3.Error):
+            self._failing = True
+            self._close_idle()
+        if self._failing or self._closed:
+            connection.close()
+        else:
+            idle.append(connection)
 
     def _connect(self, synchronous: str) -> sqlite3.Connection:
         # Only the first may make the file.
@@ -215,12 +230,13 @@ class Engine:
         connection = sqlite3.connect(
             ":memory:" if self._path is None else f"{self._path.absolute().as_uri()}?mode={mode}",
             uri=True,
-            timeout=BUSY_TIMEOUT_S,
+            timeout=BUSY_TIMEOUT_S if synchronous == DURABLE else 0,
             isolation_level=None,
             check_same_thread=False,
             cached_statements=256,
         )
         connection.execute(f"PRAGMA synchronous={synchronous}")
+        connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
         return connection
 
     def _check_place(self) -> None:
@@ -268,18 +284,6 @@ def _said(error: sqlite3.Error) -> StoreUnavailable:
     return StoreUnavailable(str(error))
 
 
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:  # SQLite ends it by itself where the disk failed
-            connection.execute("ROLLBACK")
-        raise
-
-
 def _why(path: Path | None, error: sqlite3.Error) -> str:
     """Why a file cannot be opened: SQLite has one sentence for most of it."""
     if path is not None and path.is_dir():
@@ -287,3 +291,38 @@ def _why(path: Path | None, error: sqlite3.Error) -> str:
     if path is not None and not path.parent.is_dir():
         return f"there is no folder {path.parent}; make it first"
     return f"{error}; name another, which need not exist yet"
+
+
+class _Borrowed:
+    """A connection for a while; what SQLite refuses meanwhile is told as the store tells it."""
+
+    __slots__ = ("_connection", "_engine", "_idle", "_synchronous")
+
+    def __init__(self, engine: Engine, idle: deque[sqlite3.Connection], synchronous: str) -> None:
+        self._engine = engine
+        self._idle = idle
+        self._synchronous = synchronous
+
+    def __enter__(self) -> sqlite3.Connection:
+        try:
+            self._connection = self._engine.take(self._idle, self._synchronous)
+        except sqlite3.DatabaseError as error:
+            raise _said(error) from error
+        return self._connection
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        self._engine.give_back(self._idle, self._connection, error)
+        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.IntegrityError):
+            raise _said(error) from error
+
+
+def _patiently(connection: sqlite3.Connection, statement: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+    """Run a statement that writes, or begins to, as soon as no other process does."""
+    began = time.monotonic()
+    while True:
+        try:
+            return connection.execute(statement, values)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() - began > BUSY_TIMEOUT_S:
+                raise
+        time.sleep(_LOOK_AGAIN_S)
