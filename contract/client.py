@@ -6,6 +6,7 @@ Knows headers and limits; judges nothing. Waiting is moving the target's clock w
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -205,5 +206,6 @@ def _reason(error: httpx.HTTPError) -> str:
     if isinstance(error, httpx.TimeoutException):
         return "no answer in time"
     if isinstance(error, httpx.ConnectError):
-        return f"no connection ({error})"
+        why = re.sub(r"\[Errno \S+\] ", "", str(error))
+        return f"no connection ({why})"
     return f"the connection broke ({error or type(error).__name__})"

@@ -67,6 +67,9 @@ WRONG = [
     ("fixture", "", "empty"),
     ("ready_file", "", "empty"),
     ("admin_token", "", "empty"),
+    ("admin_token", "tökén", "printable ASCII"),
+    ("admin_token", "two\nlines", "printable ASCII"),
+    ("admin_token", " spaced", "no space around it"),
     ("stratum", "sha256", "write sha256=PORT"),
 ]
 

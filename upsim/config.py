@@ -31,6 +31,12 @@ def _text(text: str) -> str:
     return text
 
 
+def _token(text: str) -> str:
+    if not _text(text).isascii() or not text.isprintable() or text != text.strip():
+        raise ValueError("must be printable ASCII, with no space around it, since it is sent in a field of a header")
+    return text
+
+
 def _path(text: str) -> Path:
     return Path(_text(text))
 
@@ -148,7 +154,7 @@ class Config:
         "Reverse proxies whose X-Forwarded-For is believed: addresses or networks.",
     )
     admin_token: str | None = _setting(
-        None, "TOKEN", _text, "What the control plane asks for; beyond loopback one is made where none is given."
+        None, "TOKEN", _token, "What the control plane asks for; beyond loopback one is made where none is given."
     )
     tls: bool = _setting(
         False,

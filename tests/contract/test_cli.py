@@ -151,6 +151,7 @@ def test_a_wrong_key_exits_2(serve: Serve) -> None:
         ((), "an address is needed"),
         (("nonsense", "--key", "k"), "no address"),
         (("http://127.0.0.1:1",), "a key is needed"),
+        (("http://127.0.0.1:1", "--key", "k"), "does not answer: no connection (Connection refused)"),
         (("https://api.ultimate-proxy.com", "--key", "k"), "--yes-write"),
         (("--config", "/nowhere/at/all.toml"), "No such file"),
     ],

@@ -145,6 +145,9 @@ class _Miner:
         talk = _Talk(speaks(self._algorithm, credentials), self._report)
         try:
             reader, writer = await asyncio.open_connection(plan.host, plan.port, ssl=self._context)
+        except ConnectionRefusedError:
+            self._report.because("cannot connect: connection refused, nothing listens on this port")
+            return False
         except (OSError, ssl.SSLError) as problem:
             self._report.because(f"cannot connect: {problem.strerror or problem}")
             return False
