@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 _ELSEWHERE: Final[Mapping[str, tuple[str, str]]] = {
-    "check-pool": ("upsim.stratum.cli:check_pool_command", "Say what is wrong with a pool, anybody's."),
+    "check-pool": ("upsim.commands.check_pool:check_pool_command", "Say what is wrong with a pool, anybody's."),
     "clock": ("upsim.commands.effects:clock", "Read, stop, set, move and speed up a world's clock."),
     "contract": ("upsim_contract.cli:contract", "Check any server against the spec."),
     "drift": ("upsim_contract.cli:drift", "Compare recorded exchanges with the spec."),
@@ -30,9 +30,9 @@ _ELSEWHERE: Final[Mapping[str, tuple[str, str]]] = {
     "journal": ("upsim.commands.journal:journal", "Look at a world's calls, hold them to an expectation."),
     "key": ("upsim.commands.accounts:key", "List, create and revoke a world's API keys."),
     "magic": ("upsim.commands.accounts:magic", "Pools, keys and workers with a fixed outcome."),
-    "miners": ("upsim.stratum.cli:miners_command", "Exercise a pool or proxy with many sessions; mines nothing."),
+    "miners": ("upsim.commands.miners:miners_command", "Exercise a pool or proxy with many sessions; mines nothing."),
     "plot": ("upsim.commands.plot:plot", "Draw what a fixture's workers do."),
-    "pool": ("upsim.stratum.cli:pool_command", "Run a simulated pool on a port of its own."),
+    "pool": ("upsim.commands.pool:pool_command", "Run a simulated pool on a port of its own."),
     "run": ("upsim.commands.run:run", "Run a command whose calls to the real service reach a simulator."),
     "snapshot": ("upsim.commands.worlds:snapshot", "Save a world under a name, and bring it back."),
     "tier": ("upsim.commands.accounts:tier", "Show or change the tier of accounts."),

@@ -12,10 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 from upsim.algorithms import ALGORITHMS
+from upsim.cli import main
+from upsim.commands.stratum import scaled
 from upsim.stratum.behaviours import BEHAVIOURS
-from upsim.stratum.cli import main
 from upsim.stratum.miners import EASY_WORK, MinersPlan, MinersReport, run_miners, share_gap_s
-from upsim.stratum.options import scaled
 from upsim.stratum.pool import SimulatedPool
 from upsim.stratum.ports import PoolServer
 from upsim.stratum.tables import algorithms_markdown, behaviours_markdown
