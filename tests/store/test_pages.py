@@ -10,7 +10,7 @@ import pytest
 from tests.store.things import ALL, T0, VIP, WORLD, content, oid, record, worker
 from upsim.clock import Instant
 from upsim.model import Worker, WorldId
-from upsim.store.asking import Span, WorkerFilter
+from upsim.store.asking import Down, Span, WorkerFilter
 from upsim.store.base import Store
 from upsim.store.sqlite import ladders
 
@@ -86,3 +86,51 @@ def test_pages_are_those_of_what_was_restored(store: Store, world: WorldId, monk
     check_pages(store, chance)
     store.copy_content(SAVED, WORLD, with_keys=True)
     check_pages(store, chance)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_pages_of_who_is_offline_and_of_who_is_not_are_the_list(store: Store, world: WorldId, seed: int) -> None:
+    """Whatever the reason, or several at once; with other conditions and without."""
+    chance = Random(f"presence:{seed}")
+    names = {200: "sha256", 201: "sha256", 202: "randomx"}
+    for number in range(1000, 1060):
+        profile = chance.choice(list(names))
+        one = worker(
+            number,
+            profile,
+            names[profile],
+            cell=chance.randrange(6),
+            created_at=T0 + chance.randrange(40),
+            retired_at=chance.choice((None, None, T0 + chance.randrange(40))),
+        )
+        store.add_workers(WORLD, [replace(one, track=chance.choice(("", "", "t")))])
+    everybody = sorted(
+        (one for one in store.read_content(WORLD).workers if one.account_id == VIP),
+        key=lambda one: (one.created_at, one.id),
+    )
+    for _ in range(40):
+        cells = frozenset(chance.sample(range(6), chance.randrange(3)))
+        others = frozenset(one.id for one in everybody if one.track and chance.random() < 0.4)
+        down = Down(cells, Instant(T0 + chance.randrange(-1, 42)), chance.random() < 0.5, others)
+        which = WorkerFilter(
+            algorithm=chance.choice((None, "sha256", "randomx")),
+            profile_id=chance.choice((None, None, oid(200))),
+            search=chance.choice((None, None, "1")),
+            down=down,
+        )
+        expected = [one for one in everybody if _is_shown(one, which, down)]
+        span = Span(chance.choice((0, chance.randrange(len(everybody)))), chance.choice((1, 7, 100)))
+        page = store.list_workers(WORLD, VIP, which, span)
+        assert page.total == len(expected)
+        assert page.items == expected[span.offset : span.offset + span.limit]
+
+
+def _is_shown(one: Worker, which: WorkerFilter, down: Down) -> bool:
+    retired = one.retired_at is not None and one.retired_at <= down.at
+    offline = one.created_at > down.at or retired or one.cell in down.cells or one.id in down.others
+    return (
+        offline == down.offline
+        and which.algorithm in (None, one.algorithm)
+        and which.profile_id in (None, one.profile_id)
+        and (which.search is None or which.search in one.name)
+    )

@@ -89,6 +89,8 @@ def segments(device: Device, history: Sequence[Event] = ()) -> tuple[Segment, ..
     gone = device.retired_at
     cell, scale, profile = device.cell, FULL, ""
     start = device.joined_at
+    if gone is None and len(history) == 1 and history[0].kind is EventKind.MOVE and history[0].at <= start:
+        return (Segment(start, None, cell, scale, history[0].profile),)  # nearly every worker's whole life
     result: list[Segment] = []
     for event in sorted(history, key=lambda event: event.at):
         if event.kind is EventKind.RETIRE:

@@ -73,7 +73,7 @@ class _Line:
     __slots__ = ("_about", "_most", "_stretch", "_two")
 
     def __init__(self, seed: int, name: str, key: str, luck: tuple[int, int]) -> None:
-        self._about = seed, name, key
+        self._about = f"{seed}:{name}:{key}"
         self._stretch, self._most = luck[0] * FINE, luck[1] * FINE
         self._two = (-2, 0, 0)  # the number of the first, and how high both are; replaced as one, whoever reads it
 
@@ -88,4 +88,4 @@ class _Line:
         return work + (here * (self._stretch - inside) + there * inside) // self._stretch
 
     def _point(self, block: int) -> int:
-        return below(2 * self._most + 1, digest(*self._about, block)[:8]) - self._most if block else 0
+        return below(2 * self._most + 1, digest(self._about, block)[:8]) - self._most if block else 0

@@ -6,7 +6,6 @@ All that making a world needs of it: what workers do is fleets.py.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 from operator import neg
 
 from upsim.fleet.cells import RECORDED, feed_of
@@ -31,7 +30,6 @@ def device_of(worker: Worker) -> Device:
     )
 
 
-@lru_cache(maxsize=4096)
 def history_of(worker: Worker) -> History:
     """What was done to the worker by hand, beginning with the profile it came to."""
     events = tuple(Event(at, EventKind(kind), value, profile) for at, kind, value, profile in worker.history)

@@ -61,13 +61,16 @@ class Ladders:
         self._known: OrderedDict[tuple[int, ObjectId, str | None], Ladder] = OrderedDict()
         self._lock = Lock()
 
+    def total(self, db: sqlite3.Connection, world: WorldId, account_id: ObjectId, algorithm: str | None) -> int:
+        """How many workers an account has, of one algorithm or of all. In a snapshot."""
+        ladder = self._ladder(db, world, account_id, algorithm, *_these(world, account_id, algorithm))
+        return ladder.total if ladder else 0
+
     def page(
         self, db: sqlite3.Connection, world: WorldId, account_id: ObjectId, algorithm: str | None, span: Span
     ) -> tuple[list[rows.Row], int]:
         """The page of an account's workers, of one algorithm or of all, and how many there are. In one snapshot."""
-        where, values = "world = ? AND account_id = ?", [world, account_id]
-        if algorithm is not None:
-            where, values = f"{where} AND algorithm = ?", [*values, algorithm]
+        where, values = _these(world, account_id, algorithm)
         ladder = self._ladder(db, world, account_id, algorithm, where, values)
         if ladder is None or span.offset >= ladder.total:
             return [], ladder.total if ladder else 0
@@ -110,3 +113,10 @@ class Ladders:
                 while len(self._known) > KEPT:
                     self._known.popitem(last=False)
         return ladder
+
+
+def _these(world: WorldId, account_id: ObjectId, algorithm: str | None) -> tuple[str, list[object]]:
+    """The condition of a list, and its values."""
+    if algorithm is None:
+        return "world = ? AND account_id = ?", [world, account_id]
+    return "world = ? AND account_id = ? AND algorithm = ?", [world, account_id, algorithm]

@@ -75,7 +75,9 @@ CREATE TABLE IF NOT EXISTS workers (
     PRIMARY KEY (world, account_id, created_at, id)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX IF NOT EXISTS workers_by_id ON workers (world, id);
-CREATE INDEX IF NOT EXISTS workers_by_profile ON workers (world, profile_id);
+DROP INDEX IF EXISTS workers_by_profile;
+CREATE INDEX IF NOT EXISTS workers_by_place ON workers (world, profile_id, cell);
+CREATE INDEX IF NOT EXISTS workers_retired ON workers (world, account_id, retired_at) WHERE retired_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS workers_by_algorithm ON workers (world, account_id, algorithm, created_at, id);
 CREATE INDEX IF NOT EXISTS workers_recorded ON workers (world, account_id, algorithm) WHERE track <> '';
 CREATE TABLE IF NOT EXISTS tracks (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, replace
 from itertools import islice
@@ -71,12 +71,31 @@ class Where:
         if value is not None:
             self.add(condition, value)
 
-    def page(self, db: sqlite3.Connection, table: str, columns: str, span: Span) -> tuple[list[rows.Row], int]:
-        """The rows of the page, oldest first, and how many rows there are in all."""
-        total = self.count(db, table)
-        if span.offset >= total:
-            return [], total
-        return self.select(db, table, columns, "created_at, id", span.limit, span.offset), total
+    def also(self, condition: str, *values: Any) -> Where:
+        """These conditions and one more."""
+        return Where(" AND ".join([*self._conditions, condition]), *self._values, *values)
+
+    def keys(self, table: str, key: str) -> tuple[str, list[Any]]:
+        """The statement that selects the keys of the rows, and its values."""
+        return f"SELECT {key} FROM {table} WHERE {' AND '.join(self._conditions)}", self._values  # noqa: S608
+
+    def page(
+        self,
+        db: sqlite3.Connection,
+        table: str,
+        columns: str,
+        span: Span,
+        count: Callable[[], int] | None = None,
+    ) -> tuple[list[rows.Row], int]:
+        """The rows of the page, oldest first, and how many rows there are in all.
+
+        Args:
+            count: says how many, if there is a faster way than to go over them.
+        """
+        found = self.select(db, table, columns, "created_at, id", span.limit, span.offset)
+        if len(found) < span.limit and (found or not span.offset):
+            return found, span.offset + len(found)  # which went over all there are
+        return found, count() if count else self.count(db, table)
 
     def count(self, db: sqlite3.Connection, table: str) -> int:
         """How many rows there are."""

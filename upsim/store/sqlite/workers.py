@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import partial
 
 from upsim.clock import Instant
 from upsim.errors import (
@@ -22,6 +22,7 @@ from upsim.store.sqlite import rows
 from upsim.store.sqlite.ladders import Ladders
 from upsim.store.sqlite.moves import move_workers
 from upsim.store.sqlite.part import Part
+from upsim.store.sqlite.presence import page_by_presence
 from upsim.store.sqlite.sums import add_sums, find_sums
 from upsim.store.sqlite.tables import (
     Where,
@@ -50,15 +51,15 @@ class Workers(Part):
             where.add("instr(folded, ?) > 0", which.search.casefold())
         if which.recorded:
             where.add("track <> ''")
-        if which.down is not None:
-            down = which.down
-            silent = "(track <> '' AND id IN (SELECT value FROM json_each(?)))"
-            gone = "created_at > ? OR (retired_at IS NOT NULL AND retired_at <= ?)"
-            offline = f"({gone} OR cell IN ({marks(down.cells)}) OR {silent})"
-            values = (down.at, down.at, *sorted(down.cells), json.dumps(sorted(down.others)))
-            where.add(offline if down.offline else f"NOT {offline}", *values)
         with self._engine.read(snapshot=True) as db:
-            found, total = where.page(db, "workers", rows.WORKER, span)
+            if which.down is None:
+                table = "workers INDEXED BY workers_recorded" if which.recorded else "workers"
+                found, total = where.page(db, table, rows.WORKER, span)
+            else:
+                count = partial(where.count, db, "workers")
+                if which == WorkerFilter(which.algorithm, down=which.down):  # a list that is counted already
+                    count = partial(self._ladders.total, db, world, account_id, which.algorithm)
+                found, total = page_by_presence(db, world, account_id, where, which.down, span, count)
         return Page([rows.read_worker(row) for row in found], total)
 
     def list_algorithms(self, world: WorldId, account_id: ObjectId) -> list[str]:
