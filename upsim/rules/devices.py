@@ -47,6 +47,14 @@ def summands(worker: Worker) -> Iterator[Summand]:
     if not worker.history and worker.retired_at is None:  # nearly every worker's whole life
         yield Summand(device.joined_at, device.cell, feed_of(device.cell), worth(device).flat, worker.profile_id)
         return
+    if len(worker.history) == 1 and worker.history[0][1] == MOVE and worker.retired_at is None:  # as of one that moves
+        at, _, _, profile = worker.history[0]
+        numbers, feed = worth(device).flat, feed_of(device.cell)
+        if at > device.joined_at:
+            yield Summand(device.joined_at, device.cell, feed, numbers)
+            yield Summand(at, device.cell, feed, tuple(map(neg, numbers)))
+        yield Summand(max(at, device.joined_at), device.cell, feed, numbers, profile)
+        return
     for part in segments(device, history_of(worker)):
         numbers, feed = worth(device, part.scale).flat, feed_of(part.cell)
         yield Summand(part.start, part.cell, feed, numbers, part.profile)

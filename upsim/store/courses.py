@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from upsim.clock import Instant
@@ -56,33 +57,49 @@ def moved(worker: Worker, profile_id: ObjectId, at: Instant) -> Worker:
 
 def history_moved(worker: Worker, profile_id: ObjectId, at: Instant) -> tuple[Happening, ...]:
     """The history of the worker, assigned to a profile at an instant."""
-    moves = [event for event in _moves(worker) if event[0] < at]
+    return _history_moved(_moves(worker), worker.history, profile_id, at)
+
+
+# Of workers that are moved together, most were never moved before, or were together then: they have these in common.
+@lru_cache(maxsize=256)
+def _history_moved(
+    before: tuple[Happening, ...], history: tuple[Happening, ...], profile_id: ObjectId, at: Instant
+) -> tuple[Happening, ...]:
+    moves = [event for event in before if event[0] < at]
     moves.append(_move(at, profile_id))
     forgotten = len(moves) - MOVES_KEPT
     if forgotten > 0:
         moves[: forgotten + 1] = [_move(moves[0][0], NOWHERE)]
-    return (*moves, *(event for event in worker.history if event[1] != MOVE))
+    return (*moves, *(event for event in history if event[1] != MOVE))
 
 
-def what_moved(worker: Worker, history: tuple[Happening, ...]) -> tuple[Worker, dict[str, tuple[str, str]]]:
+def what_moved(worker: Worker, history: tuple[Happening, ...]) -> tuple[Worker, Mapping[str, tuple[str, str]]]:
     """The difference that another history makes to a worker, where only the profiles in it are others.
 
     Returns:
         The worker under names for what becomes of its profile, NOWHERE while nothing does; and for each name, the
         profile before and after.
     """
-    old, new = _moves(worker), [event for event in history if event[1] == MOVE]
-    if new[:-1] == old:  # an assignment, and nothing else
-        at, _, _, target = new[-1]
-        name = f"{old[-1][3]}>{target}"
-        steps, names = [_move(at, name)], {name: (old[-1][3], target)}
-    else:
-        steps, names = _differences(old, new)
+    steps, names = _steps(_moves(worker), history)
     others = (event for event in worker.history if event[1] != MOVE)
     return replace(worker, history=(*steps, *others)), names
 
 
-def _differences(old: list[Happening], new: list[Happening]) -> tuple[list[Happening], dict[str, tuple[str, str]]]:
+@lru_cache(maxsize=256)
+def _steps(
+    old: tuple[Happening, ...], history: tuple[Happening, ...]
+) -> tuple[list[Happening], Mapping[str, tuple[str, str]]]:
+    new = tuple(event for event in history if event[1] == MOVE)
+    if new[:-1] != old:
+        return _differences(old, new)
+    at, _, _, target = new[-1]  # an assignment, and nothing else
+    name = f"{old[-1][3]}>{target}"
+    return [_move(at, name)], {name: (old[-1][3], target)}
+
+
+def _differences(
+    old: Iterable[Happening], new: Iterable[Happening]
+) -> tuple[list[Happening], Mapping[str, tuple[str, str]]]:
     """Two courses of profiles as one of the names that what_moved speaks of."""
     before, after = ({at: profile for at, _, _, profile in moves} for moves in (old, new))
     steps: list[Happening] = []
@@ -97,9 +114,11 @@ def _differences(old: list[Happening], new: list[Happening]) -> tuple[list[Happe
     return steps, names
 
 
-def _moves(worker: Worker) -> list[Happening]:
+def _moves(worker: Worker) -> tuple[Happening, ...]:
     """Under which profile the worker was from when on."""
-    return [event for event in worker.history if event[1] == MOVE] or [_move(worker.created_at, worker.profile_id)]
+    return tuple(event for event in worker.history if event[1] == MOVE) or (
+        _move(worker.created_at, worker.profile_id),
+    )
 
 
 def _move(at: Instant, profile_id: str) -> Happening:

@@ -20,7 +20,7 @@ from upsim.records import dataclass
 from upsim.store.courses import Happening, what_moved
 
 Numbers = tuple[int, ...]
-_Key = TypeVar("_Key", int, tuple[Instant, int])
+_Key = TypeVar("_Key")
 
 
 WHOLE: Final = ""
@@ -133,6 +133,7 @@ class Ledgers:
         self._summing = summing
         self._listed: Counter[tuple[str, str]] = Counter()
         self._parts: dict[Key, Ledger] = {}
+        self._moved: dict[tuple[Key, str, Instant, int, int], Numbers] = {}
 
     def adding(self, workers: Iterable[Worker], times: int = 1) -> Iterator[Worker]:
         """The same workers, each added as it goes by, or with -1 taken away."""
@@ -140,7 +141,7 @@ class Ledgers:
             self._listed[worker.account_id, worker.algorithm] += times
             for at, place, group, numbers, part in self._summing(worker):
                 signed = numbers if times == 1 else tuple(map(neg, numbers))
-                self._ledger(worker, part).add(at, place, group, signed)
+                self._ledger((worker.account_id, worker.algorithm, part)).add(at, place, group, signed)
             yield worker
 
     def add(self, workers: Iterable[Worker], times: int = 1) -> None:
@@ -155,11 +156,10 @@ class Ledgers:
             if name not in names:
                 continue
             source, target = names[name]
-            self._ledger(changed, source).add(at, place, group, tuple(map(neg, numbers)))
-            self._ledger(changed, target).add(at, place, group, numbers)
+            key = changed.account_id, changed.algorithm, source
+            _add(self._moved, (key, target, at, place, group), numbers)
 
-    def _ledger(self, worker: Worker, part: str) -> Ledger:
-        key = worker.account_id, worker.algorithm, part
+    def _ledger(self, key: Key) -> Ledger:
         ledger = self._parts.get(key)
         if ledger is None:
             ledger = self._parts[key] = Ledger()
@@ -167,6 +167,10 @@ class Ledgers:
 
     def by_key(self) -> dict[Key, Ledger]:
         """What there is to add to each sum that is kept: the wholes first, then the parts that make them."""
+        for ((account_id, algorithm, source), target, at, place, group), numbers in self._moved.items():
+            self._ledger((account_id, algorithm, source)).add(at, place, group, tuple(map(neg, numbers)))
+            self._ledger((account_id, algorithm, target)).add(at, place, group, numbers)
+        self._moved.clear()
         wholes: defaultdict[Key, Ledger] = defaultdict(Ledger)
         for (account_id, algorithm), listed in self._listed.items():
             wholes[account_id, algorithm, WHOLE].listed = listed

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterable
 
 from upsim.clock import Instant
 from upsim.model import ObjectId, Worker, WorldId
 from upsim.store.courses import history_moved
+from upsim.store.sqlite import rows
 from upsim.store.sqlite.sums import add_sums
 from upsim.store.sums import Ledgers, Summing
 
@@ -27,6 +27,6 @@ def move_workers(
     for worker in workers:
         history = history_moved(worker, profile_id, at)
         ledgers.move(worker, history)
-        changed.append((profile_id, at, json.dumps(history), world, worker.id))
+        changed.append((profile_id, at, rows.history_text(history), world, worker.id))
     db.executemany("UPDATE workers SET profile_id = ?, updated_at = ?, history = ? WHERE world = ? AND id = ?", changed)
     add_sums(db, world, ledgers)

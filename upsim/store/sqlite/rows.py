@@ -189,7 +189,7 @@ def worker_row(worker: Worker) -> Row:
     return (
         worker.id, worker.account_id, worker.name, worker.algorithm, worker.profile_id, worker.model, worker.nominal,
         worker.home, worker.cell, str(list(worker.weights)), worker.created_at, worker.updated_at, worker.retired_at,
-        json.dumps(worker.history) if worker.history else "[]", worker.track,
+        history_text(worker.history), worker.track,
     )  # fmt: skip
 
 
@@ -206,9 +206,14 @@ def read_worker(row: Row) -> Worker:
     )  # fmt: skip
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=256)  # workers that are moved together have mostly the same
+def history_text(history: tuple[tuple[Instant, str, int, str], ...]) -> str:
+    """A worker's history as it is kept."""
+    return json.dumps(history)
+
+
 def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(json.loads(text))
+    return tuple(map(int, text[1:-1].split(","))) if text != "[]" else ()
 
 
 @lru_cache(maxsize=1024)
