@@ -7,7 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,8 @@ import pytest
 from tests.conftest import UrlFor
 from tests.doors import DOORS
 from tests.serving import Serving, serving
+from upsim.doors import bound_often
+from upsim.errors import ConfigError
 
 if not hasattr(os, "fork"):
     pytest.skip("this system cannot fork", allow_module_level=True)
@@ -72,6 +74,32 @@ def test_all_that_is_written_is_there_for_all(tmp_path: Path, url_for: UrlFor, k
         assert [status for status, _ in made] == [201] * 8
         for _, pool in made:
             assert server.ask("GET", f"/v1/pools/{pool['_id']}")[1]["name"] == pool["name"]
+
+
+def sockets(pid: int) -> int:
+    """How many the process has open."""
+    with os.scandir(f"/proc/{pid}/fd") as files:
+        return sum(os.readlink(file.path).startswith("socket:") for file in files)
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_connections_that_come_at_once_are_dealt_out(tmp_path: Path, door: str) -> None:
+    with crew(tmp_path, "--server", door) as server, ExitStack() as stack:
+        before = {pid: sockets(pid) for pid in children(server)}
+        opened = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=20)) for _ in range(40)
+        ]
+        for connection in opened:
+            connection.sendall(b"GET /_upsim/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        for connection in opened:
+            assert connection.recv(100).startswith(b"HTTP/1.1 200")
+        taken = [sockets(pid) - had for pid, had in before.items()]
+        assert all(taken), "that one of two takes forty by chance, happens once in 500,000,000,000 times"
+
+
+def test_a_port_that_others_share_is_not_shared_with_us(tmp_path: Path) -> None:
+    with crew(tmp_path) as server, pytest.raises(ConfigError, match="cannot listen"):
+        bound_often("127.0.0.1", server.port, 2)
 
 
 @pytest.mark.parametrize("door", DOORS)

@@ -1,8 +1,8 @@
 """Several processes behind one port, for `--processes`: one that watches, those that answer, one that holds the pools.
 
-The one that watches binds the port and forks the others; it opens no store and starts no thread, so that it can fork at
-any time: each of the others begins with nothing but the socket, the settings and a pipe. Simulated pools that listen on
-ports of their own are held by one process, since a port can be had once.
+The one that watches binds the port, once for each that answers, and forks them; it opens no store and starts no thread,
+so that it can fork at any time: each of the others begins with nothing but its socket, the settings and a pipe.
+Simulated pools that listen on ports of their own are held by one process, since such a port is bound once.
 
 One that ends unasked is said so and replaced; one that ends before it ever answered ends them all. When the one that
 watches is told to stop, so are the others, which finish the requests under way; if it is killed, they notice and stop.
@@ -21,12 +21,12 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final, NoReturn
 
 from upsim.config import Config
-from upsim.doors import bound, url_of
+from upsim.doors import bound_often, url_of
 from upsim.errors import ConfigError
 from upsim.ids import new_token
 from upsim.serve import Opened, Server, collect_from_now_on, needs_token
@@ -35,6 +35,9 @@ from upsim.web.metrics import FOLDER, forget
 log = logging.getLogger(__name__)
 
 _BACKLOG: Final = 1024
+
+_POOLS: Final = -1
+"""The place of the process that holds the pools."""
 
 
 def serve_together(config: Config, tell: Callable[[Opened], None]) -> None:
@@ -57,10 +60,11 @@ def serve_together(config: Config, tell: Callable[[Opened], None]) -> None:
         raise ConfigError(f"processes={config.processes}: this system cannot share a port among processes so.")
     if config.admin_token is None and needs_token(config):
         config = replace(config, admin_token=new_token())  # one for all
-    taken = bound(config.host, config.port)
+    sockets = bound_often(config.host, config.port, config.processes)
     # Whoever connects is kept waiting, not refused, while a process is replaced.
-    taken.listen(_BACKLOG)
-    crew = _Crew(config, taken)
+    for taken in sockets:
+        taken.listen(_BACKLOG)
+    crew = _Crew(config, sockets)
     try:
         tell(crew.start())
         crew.watch()
@@ -68,16 +72,17 @@ def serve_together(config: Config, tell: Callable[[Opened], None]) -> None:
         pass
     finally:
         crew.stop()
-        taken.close()
+        for taken in sockets:
+            taken.close()
 
 
 class _Crew:
     """The processes that were forked."""
 
-    def __init__(self, config: Config, taken: socket.socket) -> None:
+    def __init__(self, config: Config, sockets: Sequence[socket.socket]) -> None:
         self._config = config
-        self._taken = taken
-        self._roles: dict[int, str] = {}
+        self._sockets = sockets
+        self._places: dict[int, int] = {}  # whose socket is which; that of _POOLS is none
         self._lifeline = os.pipe()
         self._numbers: str | None = None  # a folder, in which processes that count add up
 
@@ -86,11 +91,9 @@ class _Crew:
         if self._config.metrics and FOLDER not in os.environ:
             os.environ[FOLDER] = self._numbers = tempfile.mkdtemp(prefix="upsim-metrics-")
         # One after the other: the first opens the store and makes the world that the others find.
-        opened = self._fork("answers")
-        for _ in range(self._config.processes - 1):
-            self._fork("answers")
+        opened, *_ = [self._fork(place) for place in range(len(self._sockets))]
         if self._config.pool_ports or self._config.stratum:
-            held = self._fork("pools")
+            held = self._fork(_POOLS)
             opened = replace(opened, pool_ports=held.pool_ports, stratum=held.stratum)
             # Should they have to be opened again, it is on the same ports.
             same = tuple((port.algorithm, port.port) for port in opened.pool_ports)
@@ -102,29 +105,29 @@ class _Crew:
         """Replace who ends, for good."""
         while True:
             pid, status = os.waitpid(-1, 0)
-            role = self._roles.pop(pid, None)
-            if role is None:
+            place = self._places.pop(pid, None)
+            if place is None:
                 continue
             if self._config.metrics:
                 forget(pid)
             log.warning("process %d ended unasked (%s): another takes its place", pid, _reason(status))
-            self._fork(role)
+            self._fork(place)
 
     def stop(self) -> None:
         """Tell all to stop, and wait until they have."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # told once is enough
-        for pid in self._roles:
+        for pid in self._places:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
-        for pid in self._roles:
+        for pid in self._places:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
-        self._roles.clear()
+        self._places.clear()
         if self._numbers is not None:
             shutil.rmtree(self._numbers, ignore_errors=True)
 
-    def _fork(self, role: str) -> Opened:
+    def _fork(self, place: int) -> Opened:
         """Fork one, and wait until it answers.
 
         Raises:
@@ -135,13 +138,13 @@ class _Crew:
         if pid == 0:
             os.close(listen)
             os.close(self._lifeline[1])
-            _live(self._config, role, self._taken, say, self._lifeline[0])
-        self._roles[pid] = role
+            _live(self._config, self._sockets, place, say, self._lifeline[0])
+        self._places[pid] = place
         os.close(say)
         with open(listen, "rb") as pipe:
             said = pipe.read()
         if not said:
-            self._roles.pop(pid)
+            self._places.pop(pid)
             _, status = os.waitpid(pid, 0)
             raise ConfigError(f"processes: process {pid} ended before it could answer ({_reason(status)}).")
         content = json.loads(said)
@@ -150,12 +153,17 @@ class _Crew:
         return Opened.from_json(content)
 
 
-def _live(config: Config, role: str, taken: socket.socket, say: int, lifeline: int) -> NoReturn:
+def _live(config: Config, sockets: Sequence[socket.socket], place: int, say: int, lifeline: int) -> NoReturn:
     """The whole life of a forked process; never returns into what it was forked from."""
     code = 1
     try:
         threading.Thread(target=_stop_with, args=(lifeline,), name="upsim-lifeline", daemon=True).start()
-        _serve(config, role, taken, say)
+        url = url_of(sockets[0])
+        mine = None if place == _POOLS else sockets[place]
+        for taken in sockets:
+            if taken is not mine:
+                taken.close()
+        _serve(config, mine, url, say)
         code = 0
     except KeyboardInterrupt:
         code = 0
@@ -167,22 +175,21 @@ def _live(config: Config, role: str, taken: socket.socket, say: int, lifeline: i
         os._exit(code)
 
 
-def _serve(config: Config, role: str, taken: socket.socket, say: int) -> None:
+def _serve(config: Config, taken: socket.socket | None, url: str, say: int) -> None:
+    """Answer on a socket, or hold the pools."""
     try:
-        server = Server(config if role == "pools" else replace(config, pool_ports=(), stratum=()))
+        server = Server(config if taken is None else replace(config, pool_ports=(), stratum=()))
     except ConfigError as error:
         _say(say, {"refusal": str(error)})
         return
     try:
-        if role == "pools":
-            url = url_of(taken)
-            taken.close()
+        if taken is None:
             server.open_ports()
         else:
             url = server.listen(taken)
         collect_from_now_on()
         _say(say, server.opened(url).to_json())
-        if role == "pools":
+        if taken is None:
             threading.Event().wait()
         else:
             server.heed_sigterm()

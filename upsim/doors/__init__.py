@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import sys
 from typing import TYPE_CHECKING, Protocol
 
 from upsim.config import Config
@@ -66,6 +67,29 @@ def bound(host: str, port: int) -> socket.socket:
             f"port: cannot listen on {host}:{port}: {why}. Choose another with --port; 0 takes a free one."
         ) from error
     return taken
+
+
+def bound_often(host: str, port: int, count: int) -> list[socket.socket]:
+    """So many sockets on one address and port, for processes of one server: each connection goes to one, by chance.
+
+    Of processes that wait at one and the same socket, whichever is first takes all that come at once, and keeps them.
+    Where the system does not deal connections out so, they are nevertheless the same one.
+
+    Raises:
+        ConfigError: it cannot be had.
+    """
+    first = bound(host, port)  # before it is shared: one that others have is not to be had
+    if not sys.platform.startswith("linux"):
+        return [first] * count
+    several = [first]
+    first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    for _ in range(count - 1):
+        taken = socket.socket(first.family, first.type, first.proto)
+        for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+            taken.setsockopt(socket.SOL_SOCKET, option, 1)
+        taken.bind(first.getsockname())
+        several.append(taken)
+    return several
 
 
 def url_of(taken: socket.socket, scheme: str = "http") -> str:
