@@ -1,4 +1,4 @@
-"""The door's miners, in its loop: who is let in, and the steps in which what they did is written down.
+"""The door's miners, in its loop: who is here, and the steps in which what they did is written down.
 
 What may block (the store, name look-ups, pool tests) runs beside the loop. One step, some times a second, writes down
 what happened and reads where everybody should be; between two steps nothing of a share is written.
@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter, defaultdict, deque
+from collections import defaultdict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import Final
 
 from upsim.algorithms import ALGORITHMS
-from upsim.errors import StoreUnavailable
 from upsim.model import ObjectId, Pool, WorldId
 from upsim.proxy import sync
 from upsim.proxy.books import Books
 from upsim.proxy.dialer import Dialer
+from upsim.proxy.entrance import Entrance
 from upsim.proxy.keeping import Keeping
 from upsim.proxy.lines import MinerLine
 from upsim.proxy.log import Log
 from upsim.proxy.moving import Mover
+from upsim.proxy.presence import Presence
 from upsim.proxy.relay import Counted, Relay
 from upsim.proxy.steering import Steering
 from upsim.proxy.sync import Errand, News
@@ -31,7 +32,7 @@ from upsim.proxy.tasks import Tasks
 from upsim.proxy.visit import Visit
 from upsim.proxy.worlds import Worlds
 from upsim.rules import miners
-from upsim.rules.miners import Arrival, Guest, TurnedAway
+from upsim.rules.miners import Guest
 from upsim.stratum.events import Login
 from upsim.world import Universe
 
@@ -45,8 +46,6 @@ TIDY_EVERY: Final = 120
 LOGIN_S: Final = 60.0
 """A miner that has not logged in after this long is hung up on."""
 MAX_VISITS: Final = 20_000
-AT_ONCE: Final = 500
-"""Miners let in by one question to the store."""
 
 
 class House:
@@ -65,15 +64,12 @@ class House:
         self._universe = universe
         self._dialer = dialer
         self._tasks = Tasks(executor)
-        self._default = default
         self._steering = Steering()
         self._books = Books()
         self._worlds = Worlds(universe.wall, dialer.inner.cut)
-        self._present: Counter[tuple[WorldId, str]] = Counter()
-        self._gone: dict[WorldId, dict[str, Guest]] = defaultdict(dict)
-        self._waiting: deque[tuple[Visit, Login]] = deque()
-        self._letting_in: asyncio.Task[None] | None = None
+        self._presence = Presence()
         self._stepping = asyncio.Lock()
+        self._entrance = Entrance(universe, self._tasks, self._stepping, self._presence, self, default)
         self._numbers = count()
         self._job_ids = count(1)
         self._keeping = Keeping()
@@ -102,66 +98,31 @@ class House:
             visit.close()
 
     def ask(self, visit: Visit, login: Login) -> None:
-        """Somebody wants in: those who ask at about the same time are let in together."""
-        self._waiting.append((visit, login))
-        if self._letting_in is None or self._letting_in.done():
-            self._letting_in = self._tasks.start(self._let_in())
+        """Somebody wants in."""
+        self._entrance.ask(visit, login)
 
-    async def _let_in(self) -> None:
-        while self._waiting:
-            await asyncio.sleep(0)  # whoever else asks in this turn of the loop comes too
-            batch = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
-            by_algorithm: defaultdict[str, list[tuple[Visit, Login]]] = defaultdict(list)
-            for visit, login in batch:
-                by_algorithm[visit.algorithm].append((visit, login))
-            for algorithm, asking in by_algorithm.items():
-                arrivals = [Arrival(login.username, login.rig) for _, login in asking]
-                async with self._stepping:
-                    await self._admit(algorithm, asking, arrivals)
+    def meet(self, world_id: WorldId, news: News) -> None:
+        """What the store says of a world that somebody comes from: of who was here before it was not asked."""
+        if news.record is None:
+            if news.written:
+                self._world_ended(world_id)
+            return
+        self._worlds.update(world_id, news.record)
+        known = self._steering.plans
+        plans = {account: miners.joined(known.get((world_id, account)), plan) for account, plan in news.plans.items()}
+        self._steering.told(world_id, (), plans)
 
-    async def _admit(self, algorithm: str, asking: list[tuple[Visit, Login]], arrivals: list[Arrival]) -> None:
-        try:
-            found = await self._tasks.beside(miners.admit, self._universe, algorithm, arrivals, self._default)
-        except StoreUnavailable:
-            found = [TurnedAway("The proxy cannot let anybody in for a moment: try again")] * len(asking)
-        new: defaultdict[WorldId, dict[ObjectId, list[ObjectId]]] = defaultdict(dict)
-        for guest in found:
-            if isinstance(guest, Guest):
-                new[guest.world_id].setdefault(guest.account_id, []).append(guest.worker_id)
-        errands = {world_id: Errand(here=here) for world_id, here in new.items()}
-        for world_id, news in (await self._tasks.beside(sync.run, self._universe, errands)).items():
-            self._learn(world_id, Errand(), news, merge=True)
-        for (visit, login), outcome in zip(asking, found, strict=True):
-            if not visit.open:
-                if isinstance(outcome, Guest) and not self._present[outcome.world_id, outcome.worker_id]:
-                    self._gone[outcome.world_id][outcome.worker_id] = outcome  # it left while it was let in
-            elif visit.guest is not None and isinstance(outcome, TurnedAway):
-                visit.close()  # its account went from under it
-            elif isinstance(outcome, TurnedAway):
-                visit.do(visit.relay.refuse(login, outcome.text))
-            else:
-                self._seat(visit, login, outcome)
-
-    def _seat(self, visit: Visit, login: Login, guest: Guest) -> None:
+    def seat(self, visit: Visit, login: Login, guest: Guest) -> None:
+        """A miner was let in; or again, as another worker perhaps, where its own is no more."""
         before, visit.guest, visit.asking = visit.guest, guest, False
-        self._present[guest.world_id, guest.worker_id] += 1
-        self._gone[guest.world_id].pop(guest.worker_id, None)
+        self._presence.came(guest)
         if before is None:
             visit.let_in_at = asyncio.get_running_loop().time()
             self.log.came(visit, self._worlds.now(guest.world_id))
             visit.do(visit.relay.grant(login))
         else:
-            self._absent(before)
+            self._presence.changed(before)
         self.steer(visit)
-
-    def _absent(self, guest: Guest) -> bool:
-        """One miner less of a worker; says whether it was the last."""
-        key = guest.world_id, guest.worker_id
-        self._present[key] -= 1
-        if self._present[key] > 0:
-            return False
-        del self._present[key]
-        return True
 
     def left(self, visit: Visit) -> None:
         """A miner's connection ended."""
@@ -169,9 +130,8 @@ class House:
         guest = visit.guest
         if guest is None:
             return
-        if self._absent(guest):
+        if self._presence.left(guest):
             self._books.forget(guest)
-            self._gone[guest.world_id][guest.worker_id] = guest
         self.log.went(visit, self._worlds.now(guest.world_id))
 
     # Shares
@@ -245,8 +205,8 @@ class House:
         here: defaultdict[WorldId, dict[ObjectId, dict[ObjectId, None]]] = defaultdict(dict)
         for guest in self._guests():  # a worker's several miners are one
             here[guest.world_id].setdefault(guest.account_id, {})[guest.worker_id] = None
-        gone, self._gone = self._gone, defaultdict(dict)
-        worlds = {*mined, *here, *(world_id for world_id, guests in gone.items() if guests)}
+        gone = self._presence.take_gone()
+        worlds = {*mined, *here, *gone}
         errands = {}
         for world_id in worlds:
             left: defaultdict[ObjectId, list[ObjectId]] = defaultdict(list)
@@ -264,26 +224,18 @@ class House:
     def _guests(self) -> Iterable[Guest]:
         return [visit.guest for visit in self.visits.values() if visit.guest is not None]
 
-    def _learn(self, world_id: WorldId, errand: Errand, news: News, merge: bool = False) -> None:
-        """Take in what came of an errand."""
+    def _learn(self, world_id: WorldId, errand: Errand, news: News) -> None:
+        """Take in what came of a step."""
         if not news.written:
             self._steering.put_back(world_id, errand.tested)
             self._books.put_back(world_id, errand.mined, self._guests())
-        record = news.record
-        if record is None and news.written:
-            self._world_ended(world_id)
+        if news.record is None:
+            if news.written:
+                self._world_ended(world_id)
             return
-        if record is None:
-            return
-        anew = self._worlds.update(world_id, record)
-        plans = news.plans
-        if merge:
-            known = self._steering.plans
-            plans = {
-                account_id: miners.joined(known.get((world_id, account_id)), plan) for account_id, plan in plans.items()
-            }
-        self._steering.told(world_id, errand.tested if news.written else (), plans)
-        if not merge and plans:
+        anew = self._worlds.update(world_id, news.record)
+        self._steering.told(world_id, errand.tested if news.written else (), news.plans)
+        if news.plans:
             self._readmit(world_id, anew)
 
     def _readmit(self, world_id: WorldId, whole: bool) -> None:
