@@ -108,7 +108,8 @@ def _differences(
     for at in sorted(before.keys() | after.keys()):
         was, becomes = before.get(at, was), after.get(at, becomes)
         name = NOWHERE if was == becomes else f"{was}>{becomes}"
-        steps.append(_move(at, name))
+        if not steps or steps[-1][3] != name:
+            steps.append(_move(at, name))
         if name != NOWHERE:
             names[name] = (was, becomes)
     return steps, names
