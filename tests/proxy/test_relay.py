@@ -54,6 +54,7 @@ class Bench:
                     said += self._do(self.relay.grant(login))
                 case Counted():
                     self.counted.append(act)
+                    said += [json.loads(line) for line in act.reply.splitlines()]
                 case HangUp():
                     self.hung_up = True
         return said

@@ -1,4 +1,4 @@
-"""What miners did since it was last written down: counted in memory as it happens, taken away once a step.
+"""What miners did since it was last written down: counted in memory as it happens, taken away to be written.
 
 Work is counted in whole units of its algorithm (see fleet.measured), what is left over is carried on: so nothing is
 rounded twice, and sums hold exactly.

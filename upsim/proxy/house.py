@@ -1,7 +1,7 @@
 """The door's miners, in its loop: who is here, and the steps in which what they did is written down.
 
 What may block (the store, name look-ups, pool tests) runs beside the loop. One step, some times a second, writes down
-what happened and reads where everybody should be; between two steps nothing of a share is written.
+what happened and reads where everybody should be; between two steps accepted shares alone are written.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from upsim.proxy.sync import Errand, News
 from upsim.proxy.tasks import Tasks
 from upsim.proxy.visit import Visit
 from upsim.proxy.worlds import Worlds
+from upsim.proxy.writing import Writing
 from upsim.rules import miners
 from upsim.rules.miners import Guest
 from upsim.stratum.events import Login
@@ -69,6 +70,7 @@ class House:
         self._worlds = Worlds(universe.wall, dialer.inner.cut)
         self._presence = Presence()
         self._stepping = asyncio.Lock()
+        self._writing = Writing(universe, self._tasks, self._stepping, self._books, self._guests)
         self._entrance = Entrance(universe, self._tasks, self._stepping, self._presence, self, default)
         self._numbers = count()
         self._job_ids = count(1)
@@ -140,7 +142,7 @@ class House:
         """A share was answered."""
         counts, guest = visit.counts, visit.guest
         if guest is None:
-            return  # nobody's: it was refused before anybody logged in
+            return  # nobody's: it was refused, and told so, before anybody logged in
         now = self._worlds.now(guest.world_id)
         if counted.code is None:
             counts.accepted += 1
@@ -151,6 +153,8 @@ class House:
             counts.rejected += 1
         self._books.count(guest, visit.algorithm, counted, now)
         self.log.share(visit, counted, now)
+        if counted.reply:
+            self._writing.tell(visit, counted.reply)
 
     # Pools
 

@@ -58,11 +58,16 @@ class LoginAsked:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What became of a share: its difficulty as assigned, or why it does not count."""
+    """What became of a share: its difficulty as assigned, or why it does not count.
+
+    Attributes:
+        reply: what the miner is to be told once it is written down; empty where it was told.
+    """
 
     difficulty: float
     code: RejectCode | None
     text: str = ""
+    reply: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +270,7 @@ class Relay:
             return []
         session = self._talking()
         if code is None:
-            return [*_lines(session.accept(known.submission)), Counted(known.difficulty, None)]
+            return [Counted(known.difficulty, None, reply=b"".join(session.accept(known.submission)))]
         return self._reject(session, known.submission, code, text)
 
     def _offer(self, upstream: Upstream, *, clean: bool) -> list[Act]:

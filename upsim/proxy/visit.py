@@ -144,6 +144,10 @@ class Visit:
         """Hang up on the miner."""
         self._line.close()
 
+    def say(self, lines: bytes) -> None:
+        """Tell the miner something, if it is still there."""
+        self._line.write(lines)
+
     def send_back(self) -> None:
         """Ask the miner to connect again, and hang up."""
         self._line.write(notification("client.reconnect", []))
