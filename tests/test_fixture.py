@@ -104,7 +104,7 @@ def test_the_empty_one_has_accounts_and_keys_and_nothing_else() -> None:
     ("instead_of", "mistake", "line", "reason"),
     [
         ("port: 5555", "port: 0", 9, "port"),
-        ("port: 5555", 'port: "5555"', 9, "integer"),
+        ("port: 5555", 'port: "5555"', 9, "must be a whole number"),
         ("tier: vip", "tier: gold", 5, "vip or basic"),
         ("    tier: vip\n", "", 4, "tier is missing"),
         ("tier: vip", "tier: vip\n    tear: 1", 6, "no 'tear'"),
@@ -112,7 +112,7 @@ def test_the_empty_one_has_accounts_and_keys_and_nothing_else() -> None:
         ("opened:", "oponed: 1\nopened:", 2, "no 'oponed'"),
         ('"2025-01-20"', '"2025-13-20"', 2, "no time"),
         ('"2025-01-20"', '"9999-12-31"', 2, "not between"),
-        ('"2025-01-20"', "20250120", 2, "string"),
+        ('"2025-01-20"', "20250120", 2, "must be text"),
         ("algorithm: randomx", "algorithm: xmr", 9, "'xmr' is no algorithm; there are sha256"),
         ("model: ryzen-7950x", "model: ryzen", 15, "'ryzen' is no hardware model"),
         ("model: ryzen-7950x", "model: s21", 15, "s21 mines sha256"),
@@ -129,11 +129,11 @@ def test_the_empty_one_has_accounts_and_keys_and_nothing_else() -> None:
         ("up_k_abcd", "abcd", 7, "up_k_ and 4 to 64"),
         ("[10.0.0.0/8]", "[10.0.0.300]", 7, "neither an address nor a network"),
         ('["pools:read"]', '["pools:all"]', 7, "pools:read"),
-        ("accounts:", "accounts: [", 4, ""),
-        ("  - name: one", "\t- name: one", 4, "token"),
+        ("accounts:", "accounts: [", 4, "not YAML: "),
+        ("  - name: one", "\t- name: one", 4, "not YAML: "),
         ("name: one", "name: !!python/object/apply:os.system [ls]", 4, "constructor"),
-        (GOOD, "", 1, "object"),
-        (GOOD, "- 1\n", 1, "object"),
+        (GOOD, "", 1, "must be a mapping (a fixture: "),
+        (GOOD, "- 1\n", 1, "must be a mapping (a fixture: "),
     ],
 )
 def test_a_mistake_is_answered_with_file_line_and_reason(

@@ -59,7 +59,8 @@ def parse(text: bytes) -> Any:
         return yaml.load(text, Loader=_loader())  # noqa: S506 - a safe loader, less its times
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
-        raise ValueError(f"line {line}: {error.problem}") from error
+        broken = isinstance(error, yaml.scanner.ScannerError | yaml.parser.ParserError)
+        raise ValueError(f"line {line}: {'not YAML: ' if broken else ''}{error.problem}") from error
     except yaml.YAMLError as error:
         raise ValueError(f"not YAML: {' '.join(str(error).split())}") from error
 

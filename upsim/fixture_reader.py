@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -27,6 +28,9 @@ from upsim.store.courses import begun, course_after
 
 LATEST: Final = Instant((2**32 - 1) * 1000)
 """The last time a fixture may name: ids begin with their time, as seconds in 32 bits."""
+
+_TYPES: Final = {"object": "a mapping", "array": "a list", "string": "text", "integer": "a whole number"}
+"""What JSON schema's types are called in YAML."""
 
 
 class Mistake(Exception):
@@ -59,6 +63,7 @@ def check(content: Any, schema: bytes) -> None:
             meaning = definition["properties"][missing].get("description", "").partition(";")[0]
             raise Mistake(path, f"{missing} is missing{f': {meaning}' if meaning else ''}.") from error
         reason = error.message.removeprefix("data.").removeprefix("data").strip()
+        reason = re.sub(r"(?<=must be )(object|array|string|integer)$", lambda found: _TYPES[found[0]], reason)
         allowed = definition.get("description")
         raise Mistake(path, f"{reason}{f' ({allowed})' if allowed else ''}.") from error
 
