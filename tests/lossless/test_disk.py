@@ -324,7 +324,7 @@ def test_a_turn_that_does_not_come_is_refused_and_the_next_one_is_had(
     store = open_store(f"sqlite:{tmp_path / 'u.db'}")
     store.create_world(record(), content())
     with ThreadPoolExecutor(1) as another:
-        with store.turn:
+        with store.together:
             refused = another.submit(store.add_entry, WORLD, entry(1), 10)
             with pytest.raises(StoreUnavailable, match=r"took longer than 0\.01 s"):
                 refused.result()
@@ -338,7 +338,7 @@ def test_no_connection_leaves_to_the_system_when_a_write_is_on_the_disk(tmp_path
     """Each may be the one whose commit carries the log over into the file: it then has to wait for the disk (1), and
     after a write it waits always (2), or a power cut takes what was acknowledged."""
     opened = engine.Engine(tmp_path / "u.db", rows.RENEW)
-    for borrowed, least in ((opened.read(), 2), (opened.write(WORLD), 2), (opened.tally(), 1)):
+    for borrowed, least in ((opened.read(), 2), (opened.write(WORLD), 2), (opened.counting(), 1)):
         with borrowed as connection:
             assert connection.execute("PRAGMA synchronous").fetchone()[0] >= least
     opened.close()

@@ -148,3 +148,13 @@ def test_journals_of_two_worlds_never_meet(store: Store, world: WorldId, journal
     assert [one.seq for one in store.list_entries(other, EntryFilter(), 9)] == [1]
     store.clear_journal(world)
     assert store.count_entries(other, EntryFilter()) == 1
+
+
+def test_what_is_counted_and_noted_together_is_there_afterwards(store: Store, world: WorldId) -> None:
+    with store.together:
+        assert [store.count_hit(world, VIP, 5) for _ in range(2)] == [1, 2]
+        assert store.next_number(world, "pool") == 0
+        store.add_entry(world, entry(1), KEEP)
+    assert store.get_hits(world, VIP, 5) == 2
+    assert store.next_number(world, "pool") == 1
+    assert store.count_entries(world, EntryFilter()) == 1

@@ -8,7 +8,6 @@ It is a WSGI app around Flask's, since most of what a small call costs is Flask'
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from upsim.api import admission, injected, record
@@ -62,8 +61,6 @@ class Gate:
         self._limits = limits
         self._operation_of = operation_of
         self._observers = tuple(observers)
-        # Where calls are counted elsewhere, they wait for that; none shall for another's.
-        self._turn = nullcontext() if limits.outside else universe.store.turn
         self._kept = KeptAnswers()
         self._untold = record.Untold()
 
@@ -72,18 +69,32 @@ class Gate:
         path: str = environ["PATH_INFO"]
         if not path.startswith(PREFIX) or path[len(PREFIX) : len(PREFIX) + 1] not in ("", "/"):
             return self._app(environ, start_response)
-        call = Passage.of(environ)
-        answer = self._at_once(call) or self._leave(call, _settled(call, self._further))
+        call, answer = self._at_once(environ)
+        if answer is None:
+            answer = self._leave(call, _settled(call, self._further))
+        if self._observers and call.operation is None and not call.entered:
+            call.operation = self._operation_of(call.method, call.path)
+        for observe in self._observers:
+            observe(call.operation, answer.code, call.error, call.began)
         return answer.send(start_response, head=call.method == "HEAD")
 
-    def _at_once(self, call: Passage) -> Answer | None:
-        """What leaves as the answer to a call that comes no further than here."""
+    def _at_once(self, environ: WSGIEnvironment) -> tuple[Passage, Answer | None]:
+        """A call, and its answer if it comes no further than here: counted and journaled as one."""
+        call, entered = Passage.of(environ), False
         try:
-            with self._turn:  # threads that waited for each other at each question would take longer, all of them
-                answer = _settled(call, self._in)
-                return None if answer is None else self._leave(call, answer)
+            with self._limits.together:
+                entered = True
+                return call, self._first(call)
         except StoreUnavailable as refusal:
-            return self._leave(call, _refused(call, refusal))
+            if not entered:
+                return call, self._leave(call, _refused(call, refusal))
+        # Nothing was counted; by itself it may be.
+        call = Passage.of(environ)
+        return call, self._first(call)
+
+    def _first(self, call: Passage) -> Answer | None:
+        answer = _settled(call, self._in)
+        return None if answer is None else self._leave(call, answer)
 
     def _in(self, call: Passage) -> Answer | None:
         """As far as a call comes without waiting for anything but the store."""
@@ -157,7 +168,7 @@ class Gate:
         return answer
 
     def _leave(self, call: Passage, answer: Answer) -> Answer:
-        """What the fault leaves of the answer, with the rate limit's fields, journaled and observed."""
+        """What the fault leaves of the answer, with the rate limit's fields, journaled."""
         try:
             answer = injected.after(call, answer)
             if call.standing is not None:
@@ -165,10 +176,6 @@ class Gate:
             if not call.entered:
                 call.sent = record.read_body(call)
             record.write(self._universe, call, answer.code, self._untold)
-            if self._observers and call.operation is None and not call.entered:
-                call.operation = self._operation_of(call.method, call.path)
-            for observe in self._observers:
-                observe(call.operation, answer.code, call.error, call.began)
         except Exception as error:
             return _crashed(call, error)
         return answer

@@ -6,6 +6,7 @@ here is the wrong one: so the window's number, by the world's clock, is part of 
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Final
 
 from upsim.clock import DAY, SECOND, Instant
@@ -61,6 +62,11 @@ class Limits:
 
     store: Store
     outside: Outside | None
+
+    @property
+    def together(self) -> AbstractContextManager[object]:
+        """The store's, for a call that is counted; where that is elsewhere, no call shall wait for another's count."""
+        return nullcontext() if self.outside else self.store.together
 
     def count(self, caller: Caller, now: Instant) -> Standing:
         """Count a request and say where that leaves its user: each request is told the number of its own.

@@ -50,15 +50,18 @@ from upsim.store.sums import Sums
 
 
 class Store(Protocol):
-    """Where everything is kept.
-
-    Attributes:
-        turn: entered by who has several short things to ask in a row, and waits for nothing else meanwhile. Where the
-            store is within the process, the others of its threads then wait until all is said, which is over sooner.
-    """
+    """Where everything is kept."""
 
     url: str
-    turn: AbstractContextManager[object]
+
+    @property
+    def together(self) -> AbstractContextManager[object]:
+        """Entered by who counts and notes several things in a row, and waits for nothing else meanwhile.
+
+        Where the store is within the process or on its disk, the other threads wait until it is left; on disk all is
+        kept as one: leaving it raises StoreUnavailable where nothing was. It is not entered twice, nor for other
+        writes.
+        """
 
     def close(self) -> None:
         """Let go of files, sockets and threads. What was acknowledged stays."""

@@ -51,4 +51,6 @@ from upsim.store.mongo.worlds import Worlds
 class MongoStore(Worlds, Catalogue, Workers, MeasuredWorkers, Tallies):
     """See base.Store, whose promises these methods keep and whose words are not repeated here."""
 
-    turn: AbstractContextManager[object] = nullcontext()  # questions to a server wait for it, each by itself
+    @property
+    def together(self) -> AbstractContextManager[object]:
+        return nullcontext()  # a server is asked by all at once

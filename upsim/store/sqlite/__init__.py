@@ -35,7 +35,6 @@ class SQLiteStore(Worlds, Keys, Catalogue, Workers, MeasuredWorkers, Journal):
         self._summing = summing
         self._ladders = Ladders()
         self._engine = Engine(path, rows.RENEW)
-        self.turn: AbstractContextManager[object] = self._engine.turn
         try:
             if image:
                 self._engine.begin_with(image)
@@ -44,6 +43,11 @@ class SQLiteStore(Worlds, Keys, Catalogue, Workers, MeasuredWorkers, Journal):
         except BaseException:
             self._engine.close()
             raise
+
+    @property
+    def together(self) -> AbstractContextManager[object]:
+        # What is owed is paid for good: not in a transaction that may yet be undone.
+        return self._engine.turn if self._owed else self._engine.together
 
     def image(self, at_most: int) -> bytes | None:
         """All that is in it, unless that has more bytes; of a store in memory only."""

@@ -17,15 +17,18 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from upsim.errors import ConfigError, StoreNotWritable, StoreUnavailable
-from upsim.store.sqlite.turn import Turn
+from upsim.errors import ConfigError, StoreUnavailable
+from upsim.store.sqlite.refusals import said, why
+from upsim.store.sqlite.turn import Together, Turn
 
 BUSY_TIMEOUT_S = 15
 """How long a writer waits for the writes of others before it gives up."""
 
+_AT_ONCE_S: Final = 0.0001
+"""How long whoever counts and waits for another process looks again at once: longer than most counting takes."""
+
 _LOOK_AGAIN_S: Final = 0.0002
-"""How often a tally that waits for another process looks: as long as a tally takes. SQLite itself would sleep ten times
-as long, and longer each time."""
+"""How often it looks after that. SQLite itself would sleep five times as long, and longer each time."""
 
 _CHECKPOINT_PAGES: Final = 4_000
 """How long the log becomes before what stands in it is written into the file, for which the disk is waited for: some
@@ -42,7 +45,11 @@ Not OFF: a checkpoint made so would empty the log before the disk has what stood
 
 
 class Engine:
-    """Hands out connections for reading, for writing and for tallying."""
+    """Hands out connections for reading and for writing, and counts.
+
+    Attributes:
+        turn: whose it is, writes.
+    """
 
     def __init__(self, path: Path | None, renew: str) -> None:
         """Open the database: a file, or (None) one that lives in memory and dies with this object.
@@ -56,8 +63,9 @@ class Engine:
         self._path = path
         self._renew = renew
         self.turn = Turn(None if path is None else BUSY_TIMEOUT_S)
+        self._together = Together(self.turn, self.counting)
         self._idle: deque[sqlite3.Connection] = deque()
-        self._idle_tally: deque[sqlite3.Connection] = deque()
+        self._idle_light: deque[sqlite3.Connection] = deque()
         self._closed = self._failing = False
         self._files = () if path is None else (path, Path(f"{path}-wal"))
         self._opened: list[tuple[int, int]] | None = None
@@ -69,7 +77,7 @@ class Engine:
                 self._first.execute("PRAGMA journal_mode=WAL")
                 self._first.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()  # what opens them
         except sqlite3.Error as error:
-            raise ConfigError(f"store: cannot open the SQLite file {path}: {_why(path, error)}.") from error
+            raise ConfigError(f"store: cannot open the SQLite file {path}: {why(path, error)}.") from error
 
     def close(self) -> None:
         """Close every connection that is not in use; those in use close when they come back."""
@@ -79,7 +87,7 @@ class Engine:
             self._first.close()
 
     def _close_idle(self) -> None:
-        for idle in (self._idle, self._idle_tally):
+        for idle in (self._idle, self._idle_light):
             with suppress(IndexError):  # others may be taking them
                 while True:
                     idle.pop().close()
@@ -153,17 +161,6 @@ class Engine:
             self._check_place()
         self._failing = False
 
-    @contextmanager
-    def tally(self) -> Iterator[sqlite3.Connection]:
-        """A transaction for counters, which are no world's content: exact, but not worth waiting for the disk.
-
-        Raises:
-            StoreUnavailable: as `write` does.
-        """
-        with self._write_with(self._idle_tally, LIGHT) as connection:
-            yield connection
-        self._failing = False
-
     def find(self, statement: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
         """The first row of one statement that reads.
 
@@ -175,16 +172,39 @@ class Engine:
         return found
 
     def count(self, statement: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
-        """The row that one statement returns, which is a `tally` by itself: what every request does twice.
+        """The row that one statement returns which writes counters: exact, but not worth waiting for the disk.
+
+        It is committed with this, or with all others of `together`.
 
         Raises:
             StoreUnavailable: as `write` does.
         """
-        with self.turn, _Borrowed(self, self._idle_tally, LIGHT) as connection:
-            # All rows, since the statement has happened when it is at its end.
-            found = _patiently(connection, statement, values).fetchall()
-        self._failing = False
+        with self.turn:
+            if self._together.is_on:
+                found = self._together.run(statement, values)
+            else:
+                with _Borrowed(self, self._idle_light, LIGHT) as connection:
+                    # All rows, since the statement has happened when it is at its end.
+                    found = _patiently(connection, statement, values).fetchall()
+                self._failing = False
         return found[0] if found else None
+
+    @property
+    def together(self) -> Turn | Together:
+        """Entered by who counts several things, which are to be committed as one where that may fail."""
+        # What is in memory cannot; and where it just did, each is better tried by itself.
+        return self.turn if self._path is None or self._failing else self._together
+
+    @contextmanager
+    def counting(self) -> Iterator[sqlite3.Connection]:
+        """A transaction for counters.
+
+        Raises:
+            StoreUnavailable: as `write` does.
+        """
+        with self._write_with(self._idle_light, LIGHT) as connection:
+            yield connection
+        self._failing = False
 
     @contextmanager
     def _write_with(self, idle: deque[sqlite3.Connection], synchronous: str) -> Iterator[sqlite3.Connection]:
@@ -261,38 +281,6 @@ def _identity(file: Path) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-_WRITING: Final = frozenset(
-    {
-        sqlite3.SQLITE_IOERR_WRITE,
-        sqlite3.SQLITE_IOERR_FSYNC,
-        sqlite3.SQLITE_IOERR_DIR_FSYNC,
-        sqlite3.SQLITE_IOERR_TRUNCATE,
-        sqlite3.SQLITE_IOERR_SHMSIZE,
-    }
-)
-
-
-def _said(error: sqlite3.Error) -> StoreUnavailable:
-    """What SQLite's error means to whoever runs this."""
-    code: int = getattr(error, "sqlite_errorcode", 0)
-    if code & 0xFF == sqlite3.SQLITE_FULL:
-        return StoreNotWritable("the disk is full", "there is room")
-    if code & 0xFF == sqlite3.SQLITE_READONLY:
-        return StoreNotWritable("its file or folder is read-only", "it may be written")
-    if code in _WRITING:
-        return StoreNotWritable(f"the disk does not take it ({error})", "it does")
-    return StoreUnavailable(str(error))
-
-
-def _why(path: Path | None, error: sqlite3.Error) -> str:
-    """Why a file cannot be opened: SQLite has one sentence for most of it."""
-    if path is not None and path.is_dir():
-        return "it is a folder; name a file in it, which need not exist yet"
-    if path is not None and not path.parent.is_dir():
-        return f"there is no folder {path.parent}; make it first"
-    return f"{error}; name another, which need not exist yet"
-
-
 class _Borrowed:
     """A connection for a while; what SQLite refuses meanwhile is told as the store tells it."""
 
@@ -307,13 +295,13 @@ class _Borrowed:
         try:
             self._connection = self._engine.take(self._idle, self._synchronous)
         except sqlite3.DatabaseError as error:
-            raise _said(error) from error
+            raise said(error) from error
         return self._connection
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         self._engine.give_back(self._idle, self._connection, error)
         if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.IntegrityError):
-            raise _said(error) from error
+            raise said(error) from error
 
 
 def _patiently(connection: sqlite3.Connection, statement: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
@@ -323,6 +311,8 @@ def _patiently(connection: sqlite3.Connection, statement: str, values: Sequence[
         try:
             return connection.execute(statement, values)
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() - began > BUSY_TIMEOUT_S:
+            waited = time.monotonic() - began
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or waited > BUSY_TIMEOUT_S:
                 raise
-        time.sleep(_LOOK_AGAIN_S)
+        if waited > _AT_ONCE_S:
+            time.sleep(_LOOK_AGAIN_S)

@@ -148,13 +148,13 @@ class Keys(Part):
         return int(row[0]) if row else 0
 
     def next_number(self, world: WorldId, name: str) -> int:
-        with self._engine.tally() as db:
-            (value,) = db.execute(
-                "INSERT INTO numbers (world, name, value) VALUES (?, ?, 0)"
-                " ON CONFLICT (world, name) DO UPDATE SET value = value + 1 RETURNING value",
-                (world, name),
-            ).fetchone()
-        return int(value)
+        row = self._engine.count(
+            "INSERT INTO numbers (world, name, value) VALUES (?, ?, 0)"
+            " ON CONFLICT (world, name) DO UPDATE SET value = value + 1 RETURNING value",
+            (world, name),
+        )
+        assert row is not None  # noqa: S101 - it returns one
+        return int(row[0])
 
 
 @lru_cache(maxsize=1024)
