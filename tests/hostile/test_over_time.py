@@ -126,6 +126,15 @@ def test_bodies_that_never_end_keep_nobody_out(monkeypatch: pytest.MonkeyPatch) 
         assert slow[1].recv(1 << 16).startswith(b"HTTP/1.0 408 ")
 
 
+@tried("a few bodies that never come whole, with keys that open nothing", "others are served")
+def test_bodies_of_those_who_may_not_come_in_keep_nobody_out(server: Serving) -> None:
+    with ExitStack() as stack:
+        for key in (b"up_k_demoexpired", b"up_k_demolimited", b"up_k_nobodys"):
+            head = b"POST /v1/pools HTTP/1.1\r\nHost: 127.0.0.1\r\nX-API-Key: " + key
+            connected(stack, server.port, head + b"\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+        assert_served(server.port)
+
+
 @tried("Expect: 100-continue, and nothing after it, 20 times", "waitress: others are served; 408 after a minute")
 def test_who_asks_to_go_on_and_does_not_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
     with inside(monkeypatch, HEAD_S=2, CHECK_S=0) as port, ExitStack() as stack:

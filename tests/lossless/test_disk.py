@@ -324,7 +324,9 @@ def test_a_turn_that_does_not_come_is_refused_and_the_next_one_is_had(
     store = open_store(f"sqlite:{tmp_path / 'u.db'}")
     store.create_world(record(), content())
     with ThreadPoolExecutor(1) as another:
-        with store.together:
+        together = store.together
+        assert together is not None
+        with together:
             refused = another.submit(store.add_entry, WORLD, entry(1), 10)
             with pytest.raises(StoreUnavailable, match=r"took longer than 0\.01 s"):
                 refused.result()

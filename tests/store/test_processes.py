@@ -82,12 +82,14 @@ def test_what_is_counted_and_noted_together_others_see_together(url_for: UrlFor)
         def seen() -> tuple[int, int]:
             return other.get_hits(WORLD, VIP, 5), other.count_entries(WORLD, EntryFilter())
 
-        with store.together:
+        together = store.together
+        assert together is not None
+        with together:
             store.count_hit(WORLD, VIP, 5)
             store.add_entry(WORLD, entry(1), 10)
             assert seen() == (0, 0)
         assert seen() == (1, 1)
-        with suppress(KeyError), store.together:
+        with suppress(KeyError), together:
             store.count_hit(WORLD, VIP, 5)
             raise KeyError
         assert seen() == (1, 1)

@@ -8,9 +8,11 @@ It is a WSGI app around Flask's, since most of what a small call costs is Flask'
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from upsim.api import admission, injected, record
+from upsim.api.batches import Batches, Undone
 from upsim.api.kept import Asked, Kept, KeptAnswers
 from upsim.api.limits import Limits
 from upsim.api.passage import Passage
@@ -62,6 +64,7 @@ class Gate:
         self._operation_of = operation_of
         self._observers = tuple(observers)
         self._kept = KeptAnswers()
+        self._batches: Batches[Answer | None] = Batches()
         self._untold = record.Untold()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -69,32 +72,32 @@ class Gate:
         path: str = environ["PATH_INFO"]
         if not path.startswith(PREFIX) or path[len(PREFIX) : len(PREFIX) + 1] not in ("", "/"):
             return self._app(environ, start_response)
-        call, answer = self._at_once(environ)
+        call = Passage.of(environ)
+        together = self._limits.together
+        if together is None:
+            answer = self._first(call)
+        else:
+            try:
+                answer = self._batches.run(partial(self._first, call), together)
+            except Undone:
+                call = Passage.of(environ)
+                answer = self._first(call)
+            except StoreUnavailable as refusal:
+                answer = _refused(call, refusal)
         if answer is None:
-            answer = self._leave(call, _settled(call, self._further))
+            answer = _settled(call, self._further)
+        if not call.left:
+            answer = self._leave(call, answer)
         if self._observers and call.operation is None and not call.entered:
             call.operation = self._operation_of(call.method, call.path)
         for observe in self._observers:
             observe(call.operation, answer.code, call.error, call.began)
         return answer.send(start_response, head=call.method == "HEAD")
 
-    def _at_once(self, environ: WSGIEnvironment) -> tuple[Passage, Answer | None]:
-        """A call, and its answer if it comes no further than here: counted and journaled as one."""
-        call, entered = Passage.of(environ), False
-        try:
-            with self._limits.together:
-                entered = True
-                return call, self._first(call)
-        except StoreUnavailable as refusal:
-            if not entered:
-                return call, self._leave(call, _refused(call, refusal))
-        # Nothing was counted; by itself it may be.
-        call = Passage.of(environ)
-        return call, self._first(call)
-
     def _first(self, call: Passage) -> Answer | None:
+        """The answer to a call that comes no further; it has left then, unless its body is still to be read."""
         answer = _settled(call, self._in)
-        return None if answer is None else self._leave(call, answer)
+        return answer if answer is None or call.has_body else self._leave(call, answer)
 
     def _in(self, call: Passage) -> Answer | None:
         """As far as a call comes without waiting for anything but the store."""
@@ -178,6 +181,8 @@ class Gate:
             record.write(self._universe, call, answer.code, self._untold)
         except Exception as error:
             return _crashed(call, error)
+        finally:
+            call.left = True
         return answer
 
 

@@ -6,7 +6,7 @@ here is the wrong one: so the window's number, by the world's clock, is part of 
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Final
 
 from upsim.clock import DAY, SECOND, Instant
@@ -64,9 +64,9 @@ class Limits:
     outside: Outside | None
 
     @property
-    def together(self) -> AbstractContextManager[object]:
-        """The store's, for a call that is counted; where that is elsewhere, no call shall wait for another's count."""
-        return nullcontext() if self.outside else self.store.together
+    def together(self) -> AbstractContextManager[object] | None:
+        """The store's, for calls that are counted; None where that is elsewhere, and waited for."""
+        return None if self.outside else self.store.together
 
     def count(self, caller: Caller, now: Instant) -> Standing:
         """Count a request and say where that leaves its user: each request is told the number of its own.

@@ -36,6 +36,7 @@ class Passage:
         operation: the operationId it was for; None where there is none.
         input: what it asks, once that was understood.
         sent: its body, as far as it can be read.
+        left: it has left the gate, journaled.
         until: the instant from which on the answer may be another though nothing was changed.
     """
 
@@ -54,6 +55,7 @@ class Passage:
     operation: str | None = None
     input: Input | None = None
     sent: Mapping[str, object] | None = None
+    left: bool = False
     until: Instant = Instant(0)
 
     @classmethod

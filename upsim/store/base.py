@@ -55,12 +55,11 @@ class Store(Protocol):
     url: str
 
     @property
-    def together(self) -> AbstractContextManager[object]:
+    def together(self) -> AbstractContextManager[object] | None:
         """Entered by who counts and notes several things in a row, and waits for nothing else meanwhile.
 
-        Where the store is within the process or on its disk, the other threads wait until it is left; on disk all is
-        kept as one: leaving it raises StoreUnavailable where nothing was. It is not entered twice, nor for other
-        writes.
+        Other threads wait until it is left; on disk all is kept as one: leaving it raises StoreUnavailable where
+        nothing was. It is not entered twice, nor for other writes. None where the store is a server: all ask at once.
         """
 
     def close(self) -> None:

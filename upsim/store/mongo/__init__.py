@@ -39,8 +39,6 @@ What one server without transactions cannot do here, plainly:
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
-
 from upsim.store.mongo.catalogue import Catalogue
 from upsim.store.mongo.measured import MeasuredWorkers
 from upsim.store.mongo.tallies import Tallies
@@ -51,6 +49,4 @@ from upsim.store.mongo.worlds import Worlds
 class MongoStore(Worlds, Catalogue, Workers, MeasuredWorkers, Tallies):
     """See base.Store, whose promises these methods keep and whose words are not repeated here."""
 
-    @property
-    def together(self) -> AbstractContextManager[object]:
-        return nullcontext()  # a server is asked by all at once
+    together = None

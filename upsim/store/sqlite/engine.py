@@ -24,8 +24,8 @@ from upsim.store.sqlite.turn import Together, Turn
 BUSY_TIMEOUT_S = 15
 """How long a writer waits for the writes of others before it gives up."""
 
-_AT_ONCE_S: Final = 0.0001
-"""How long whoever counts and waits for another process looks again at once: longer than most counting takes."""
+_AT_ONCE_S: Final = 0.0003
+"""How long whoever counts and waits for another process looks again at once: longer than counting mostly takes."""
 
 _LOOK_AGAIN_S: Final = 0.0002
 """How often it looks after that. SQLite itself would sleep five times as long, and longer each time."""
