@@ -97,3 +97,15 @@ def test_what_is_refused_to_one_is_refused_to_all_and_the_next_are_done_for(
     assert [type(one.exception()) for one in crowd.run(lambda: 1, lambda: 2)] == [told, told]
     crowd.store.refuses_to = None
     assert [one.result() for one in crowd.run(lambda: 1, lambda: 2)] == [1, 2]
+
+
+def test_an_interrupt_of_the_thread_that_went_ahead_is_none_of_the_others() -> None:
+    crowd = Crowd()
+
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    # Whichever of the two goes ahead does what both ask for.
+    told = {type(one.exception()) for one in crowd.run(interrupted, lambda: 1)}
+    assert told == {KeyboardInterrupt, Undone}
+    assert crowd.run(lambda: 2)[0].result() == 2

@@ -53,16 +53,19 @@ class Batches(Generic[Outcome]):
     def _lead(self, together: AbstractContextManager[object]) -> None:
         with self._lock:
             batch, self._waiting = self._waiting, []
+        undone: Exception | None = Undone()
         entered = False
         try:
             with together:
                 entered = True
                 for job in batch:
                     job.do()
+            undone = None
         except StoreUnavailable as error:
+            undone = undone if entered else error
+        finally:  # an interrupt of this thread is none of the others'
             for job in batch:
-                job.error = Undone() if entered else error
-        finally:
+                job.error = undone or job.error
             with self._lock:
                 self._led = bool(self._waiting)
                 following = self._waiting[:1]

@@ -72,18 +72,7 @@ class Gate:
         path: str = environ["PATH_INFO"]
         if not path.startswith(PREFIX) or path[len(PREFIX) : len(PREFIX) + 1] not in ("", "/"):
             return self._app(environ, start_response)
-        call = Passage.of(environ)
-        together = self._limits.together
-        if together is None:
-            answer = self._first(call)
-        else:
-            try:
-                answer = self._batches.run(partial(self._first, call), together)
-            except Undone:
-                call = Passage.of(environ)
-                answer = self._first(call)
-            except StoreUnavailable as refusal:
-                answer = _refused(call, refusal)
+        call, answer = self._come(environ)
         if answer is None:
             answer = _settled(call, self._further)
         if not call.left:
@@ -93,6 +82,19 @@ class Gate:
         for observe in self._observers:
             observe(call.operation, answer.code, call.error, call.began)
         return answer.send(start_response, head=call.method == "HEAD")
+
+    def _come(self, environ: WSGIEnvironment) -> tuple[Passage, Answer | None]:
+        """A call, and the answer to one that comes no further than the gate."""
+        call, together = Passage.of(environ), self._limits.together
+        if together is None:
+            return call, self._first(call)
+        try:
+            return call, self._batches.run(partial(self._first, call), together)
+        except Undone:
+            call = Passage.of(environ)  # as if it came only now
+            return call, self._first(call)
+        except StoreUnavailable as refusal:
+            return call, _refused(call, refusal)
 
     def _first(self, call: Passage) -> Answer | None:
         """The answer to a call that comes no further; it has left then, unless its body is still to be read."""
