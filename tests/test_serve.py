@@ -16,7 +16,7 @@ import pytest
 
 from tests.doors import DOORS
 from tests.serving import KEY, UPSIM, environment, serving
-from upsim.config import Config, settings, variable
+from upsim.config import Config, configure, settings, variable
 from upsim.rules.tiers import window_at
 from upsim.rules.worlds import DEFAULT
 from upsim.serve import Server
@@ -180,6 +180,21 @@ def test_a_variable_nobody_knows_is_said_in_one_line() -> None:
 
 
 # Stopping
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_server_that_is_told_to_leave_before_it_answers_ends_too(door: str) -> None:
+    server = Server(configure({"port": "0", "fixture": "empty", "server": door}, {}))
+    server.listen()
+    server.leave()
+    assert server._leaving is not None
+    server._leaving.join(30)
+    server.start()
+    assert server._thread is not None
+    server._thread.join(30)
+    ended = not server._thread.is_alive()
+    server.close()
+    assert ended
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])

@@ -98,13 +98,16 @@ class GranianDoor:
             *_tls_settings(tls),
             (None, None),  # no metrics
         )
-        self._begun = False
+        self._begun = self._closed = False
         self._closing = threading.Lock()
 
     def run(self) -> None:
         """Answer until `close`, or until this thread is interrupted: then the requests under way are finished."""
-        self._begun = True
-        self._worker.serve_mtr(self._scheduler, self._loop, self._told)
+        with self._closing:
+            if self._closed:
+                return  # it was told to stop before it began
+            self._begun = True
+            self._worker.serve_mtr(self._scheduler, self._loop, self._told)
         try:
             self._ended.wait()
         except (KeyboardInterrupt, SystemExit):
@@ -117,6 +120,7 @@ class GranianDoor:
     def close(self) -> None:
         """Take no more connections, finish the requests under way, ten seconds at most, and let go of all."""
         with self._closing:
+            self._closed = True
             self.wind_down()
             if self._begun and not self._ended.is_set():
                 self._told.set()
