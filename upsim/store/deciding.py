@@ -46,9 +46,7 @@ def check_holdable(pool_ids: Collection[ObjectId], algorithms: Mapping[ObjectId,
         NotFound: one is not the account's.
         InvalidInput: one is of another algorithm.
     """
-    missing = [pool_id for pool_id in pool_ids if pool_id not in algorithms]
-    if missing:
-        raise NotFound("Pool", *missing)
+    _check_known("Pool", pool_ids, algorithms)
     for position, pool_id in enumerate(pool_ids):
         if algorithms[pool_id] != algorithm:
             raise InvalidInput(
@@ -64,9 +62,7 @@ def check_assignable(worker_ids: Collection[ObjectId], algorithms: Mapping[Objec
         NotFound: one is not the account's.
         InvalidInput: one is of another algorithm.
     """
-    missing = [worker_id for worker_id in worker_ids if worker_id not in algorithms]
-    if missing:
-        raise NotFound("Worker", *missing)
+    _check_known("Worker", worker_ids, algorithms)
     for worker_id in worker_ids:
         if algorithms[worker_id] != profile.algorithm:
             raise InvalidInput(
@@ -74,3 +70,9 @@ def check_assignable(worker_ids: Collection[ObjectId], algorithms: Mapping[Objec
                 f"worker {worker_id} mines {algorithms[worker_id]}, profile {profile.name!r} is for"
                 f" {profile.algorithm}: nothing was assigned.",
             )
+
+
+def _check_known(kind: str, ids: Collection[ObjectId], known: Collection[ObjectId]) -> None:
+    missing = [one for one in ids if one not in known]
+    if missing:
+        raise NotFound(kind, *missing)
