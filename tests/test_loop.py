@@ -47,6 +47,28 @@ def test_stopping_ends_what_still_runs_and_says_nothing(
     assert caplog.records == []
 
 
+def test_what_begins_while_it_stops_is_ended_too(ended: threading.Event) -> None:
+    """As a connection that comes at the last moment: whoever works on it has to let go of it."""
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async def accept() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            thread.start(work())
+
+    thread = LoopThread("test-loop")
+    thread.start(accept())
+    thread.run(asyncio.sleep(0))
+    thread.stop()
+    assert ended.is_set()
+
+
 def test_a_question_is_answered_within_the_loop() -> None:
     thread = LoopThread("test-loop")
     try:

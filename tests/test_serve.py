@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
@@ -220,6 +221,17 @@ def test_a_signal_ends_it_with_0_once_the_requests_under_way_are_answered(
     assert said == ""
     ((status, found),) = answers
     assert (status, found["stages"][0]["status"], found["success"]) == (200, "passed", False)
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_signal_is_heard_whichever_thread_the_system_tells(tmp_path: Path, door: str) -> None:
+    """The one that Python handles signals in sleeps on then, as it does when told just before it falls asleep."""
+    with serving(tmp_path, "--fixture", "empty", "--server", door) as server:
+        server.ask("GET", "/v1/overview", key=None)  # by now it runs
+        threads = Path(f"/proc/{server.process.pid}/task")
+        others = [int(each.name) for each in threads.glob("*") if each.name != str(server.process.pid)]
+        os.kill(max(others, default=server.process.pid), signal.SIGTERM)
+        assert server.process.wait(timeout=60) == 0
 
 
 # Logs

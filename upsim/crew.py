@@ -21,6 +21,7 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final, NoReturn
@@ -35,6 +36,9 @@ from upsim.web.metrics import FOLDER, forget
 log = logging.getLogger(__name__)
 
 _BACKLOG: Final = 1024
+
+_LOOK_S: Final = 0.1
+"""How often those that wait look around: a signal that came just before a wait without end would not end it."""
 
 _POOLS: Final = -1
 """The place of the process that holds the pools."""
@@ -104,7 +108,10 @@ class _Crew:
     def watch(self) -> None:
         """Replace who ends, for good."""
         while True:
-            pid, status = os.waitpid(-1, 0)
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                time.sleep(_LOOK_S)
+                continue
             place = self._places.pop(pid, None)
             if place is None:
                 continue
@@ -190,7 +197,8 @@ def _serve(config: Config, taken: socket.socket | None, url: str, say: int) -> N
         collect_from_now_on()
         _say(say, server.opened(url).to_json())
         if taken is None:
-            threading.Event().wait()
+            while True:
+                time.sleep(_LOOK_S)
         else:
             server.heed_sigterm()
             server.run()

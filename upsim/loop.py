@@ -66,10 +66,13 @@ class LoopThread:
         self._thread.join()
 
     async def _wind_up(self) -> None:
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        # In rounds: what accepts connections may have taken one more, whose work only begins now.
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            # Who was only just made takes a first step: cancelled before it, it would never come to its `finally`.
+            await asyncio.sleep(0)
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
         await asyncio.sleep(0)
 
 

@@ -6,12 +6,16 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import Final
 
 _FORWARDED: Final = ("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGBREAK")
 _OF_TERMINALS: Final = ("SIGINT", "SIGQUIT", "SIGBREAK")
+
+_LOOK_S: Final = 1.0
+"""How often the thread that signals are told to comes back to the interpreter, which is when it hears of them."""
 
 NOT_FOUND: Final = 127
 NOT_EXECUTABLE: Final = 126
@@ -62,7 +66,12 @@ def supervise(command: Sequence[str], env: Mapping[str, str]) -> int:
             raise CannotStart(command[0], problem) from problem
         for number in waiting:
             hand_on(number, None)
-        code = process.wait()
+        # By a thread of its own: a signal that came just before this one began to wait for the end would wait with it.
+        waiter = threading.Thread(target=process.wait, name="upsim-waiter", daemon=True)
+        waiter.start()
+        while waiter.is_alive():
+            waiter.join(_LOOK_S)
+        code = process.returncode
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -43,6 +43,10 @@ _MOST_HEAD_BYTES: Final = 64 << 10
 _FINISHED_WITHIN_S: Final = 10.0
 """How long requests under way may take when it is told to stop; of one that still comes in, it would wait for ever."""
 
+_LOOK_S: Final = 1.0
+"""How often the thread that waits for the end comes back to the interpreter. A signal interrupts its wait, but not one
+that came just before it, or to another thread: that would be heard when the wait is over, which is for ever."""
+
 _JSON: Final = [("content-type", "application/json")]
 _NO_METHOD: Final = b'{"error": "Bad Request: Malformed HTTP method: it is written in capitals"}'
 
@@ -109,7 +113,8 @@ class GranianDoor:
             self._begun = True
             self._worker.serve_mtr(self._scheduler, self._loop, self._told)
         try:
-            self._ended.wait()
+            while not self._ended.wait(_LOOK_S):
+                pass
         except (KeyboardInterrupt, SystemExit):
             self.close()
 
