@@ -4,7 +4,7 @@
 
 Two ratios a figure: of calls per second, and after the stroke of calls per second of processor time (of all processes
 together): where the machine has a core for each process and one for the client, N processes come to N times the latter.
-"Again" and "anew" are as in http.py. The bare app on granian is there for comparison.
+"Again" and "anew" are as in http.py; who asks, in load.py. The bare app on granian is there for comparison.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.http import FIXTURE, KEY, SMALL, bare, page, upsim
+from bench.load import CLIENT
 from bench.peer_list import Request
 from bench.peers import Asker, Rates, ratio
 
@@ -41,7 +42,7 @@ def main() -> None:
             for name, request in CASES.items():
                 (answers / _file(name)).write_bytes(Asker(ours.port, request).ask())
         base = stack.enter_context(bare(answers))
-        print(f"{'':34}" + "".join(f"{name:>16}" for name in CASES), flush=True)
+        print(f"{f'by {CLIENT}':34}" + "".join(f"{name:>16}" for name in CASES), flush=True)
         with bare(answers, "granian") as other:
             _row("bare, granian", [ratio(other, Request(f"/{_file(one)}"), base, _file(one)) for one in CASES])
         for door, processes, store in KINDS:

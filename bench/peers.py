@@ -5,9 +5,9 @@
 On request only: it installs them, with npm and pip, into a cache folder outside the repository (UPSIM_BENCH_CACHE, or
 upsim-bench among the user's caches). Each figure is a ratio to the bare app in the same run, the two taking turns: of
 calls per second, and after the stroke of calls per second of processor time, which other work on the machine disturbs
-less; above 1 is faster, for start-up slower. Each is asked over eight kept connections. upsim looks up a key, counts
-the call, checks its scope and writes its journal; the others are asked to do nothing of the kind. One that cannot be
-had or started is said so, and left out.
+less; above 1 is faster, for start-up slower. Each is asked over sixteen kept connections, by wrk
+where that is installed (load.py). upsim looks up a key, counts the call, checks its scope and writes its journal; the
+others are asked to do nothing of the kind. One that cannot be had or started is said so, and left out.
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ from statistics import median
 from typing import Any, Final
 
 from bench.http import FIXTURE, KEY, Started, bare, upsim
+from bench.load import CLIENT, load
 from bench.peer_list import PEERS, Peer, Request, install
 
 TURNS: Final = 3
-SECONDS: Final = 1.5
-CONNECTIONS: Final = 8
+SECONDS: Final = 2
+CONNECTIONS: Final = 16
 SIZES: Final = (1_000, 10_000)
 KEYED: Final = (f"X-API-Key: {KEY}",)
 SMALL: Final = Request("/v1/profiles/default?algorithm=randomx", headers=KEYED)
@@ -94,15 +95,8 @@ Rates = tuple[float, float]
 def rates(server: Started, request: Request) -> Rates:
     """What one turn comes to."""
     spent = _cpu_s(server.pid)
-    askers = [Asker(server.port, request) for _ in range(CONNECTIONS)]
-    done, began = 0, time.perf_counter()
-    while time.perf_counter() - began < SECONDS:
-        for asker in askers:
-            asker.send()
-        for asker in askers:
-            asker.receive()
-        done += len(askers)
-    return done / (time.perf_counter() - began), done / (_cpu_s(server.pid) - spent)
+    done, took = load(server.port, request, CONNECTIONS, SECONDS)
+    return done / took, done / (_cpu_s(server.pid) - spent)
 
 
 def _cpu_s(pid: int) -> float:
@@ -134,9 +128,8 @@ def main() -> None:
         base = stack.enter_context(bare(answers))
         base_start = median(_start_of(lambda: bare(answers)) for _ in range(TURNS))
 
-        print(
-            f"{'':30}{'state':>6}{'start':>8}{'small':>15}" + "".join(f"{f'of {s:,}':>15}" for s in SIZES), flush=True
-        )
+        sizes = "".join(f"{f'of {size:,}':>15}" for size in SIZES)
+        print(f"{f'by {CLIENT}':30}{'state':>6}{'start':>8}{'small':>15}{sizes}", flush=True)
         for door, processes in (("waitress", 1), ("granian", 1), ("granian", 2)):
             _ours(folder, door, processes, base, base_start)
         for peer in PEERS:
