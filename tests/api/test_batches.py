@@ -7,27 +7,19 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
-import pytest
-
 from upsim.api.batches import Batches, Undone
-from upsim.errors import StoreUnavailable
 
 
 class Store:
-    """Something to enter: counts how often, and may refuse."""
+    """Something to enter: counts how often."""
 
     def __init__(self) -> None:
         self.entered = 0
-        self.refuses_to: str | None = None
 
     @contextmanager
     def together(self) -> Iterator[None]:
         self.entered += 1
-        if self.refuses_to == "begin":
-            raise StoreUnavailable("not now")
         yield
-        if self.refuses_to == "keep":
-            raise StoreUnavailable("not kept")
 
 
 class Crowd:
@@ -86,17 +78,6 @@ def test_what_fails_of_one_is_its_own() -> None:
     good, bad, other = crowd.run(lambda: 1, fails, lambda: 2)
     assert (good.result(), other.result()) == (1, 2)
     assert isinstance(bad.exception(), ValueError)
-
-
-@pytest.mark.parametrize(("refuses_to", "told"), [("begin", StoreUnavailable), ("keep", Undone)])
-def test_what_is_refused_to_one_is_refused_to_all_and_the_next_are_done_for(
-    refuses_to: str, told: type[Exception]
-) -> None:
-    crowd = Crowd()
-    crowd.store.refuses_to = refuses_to
-    assert [type(one.exception()) for one in crowd.run(lambda: 1, lambda: 2)] == [told, told]
-    crowd.store.refuses_to = None
-    assert [one.result() for one in crowd.run(lambda: 1, lambda: 2)] == [1, 2]
 
 
 def test_an_interrupt_of_the_thread_that_went_ahead_is_none_of_the_others() -> None:

@@ -295,7 +295,7 @@ def test_a_write_that_is_done_is_acknowledged_even_where_no_journal_can_tell_of_
     other.close()
 
 
-def test_while_another_program_holds_the_file_requests_are_counted_and_it_is_said(
+def test_while_another_program_holds_the_file_requests_are_counted_and_noted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "BUSY_TIMEOUT_S", 0.01)
@@ -305,14 +305,14 @@ def test_while_another_program_holds_the_file_requests_are_counted_and_it_is_sai
     with sqlite3.connect(tmp_path / "u.db") as other:
         other.execute("BEGIN IMMEDIATE")
         assert [store.count_hit(WORLD, VIP, 1) for _ in range(3)] == [2, 3, 4]
-        assert store.get_hits(WORLD, VIP, 1) == 1
+        assert store.get_hits(WORLD, VIP, 1) == 4
+        store.add_entry(WORLD, entry(1), 10)
+        assert store.count_entries(WORLD, EntryFilter()) == 0  # it is shown once the file is let go of
         with pytest.raises(StoreUnavailable, match="locked"):
-            store.add_entry(WORLD, entry(1), 10)
+            store.next_number(WORLD, "x")
         other.execute("ROLLBACK")
     other.close()
     assert store.count_hit(WORLD, VIP, 1) == 5
-    assert store.get_hits(WORLD, VIP, 1) == 5
-    store.add_entry(WORLD, entry(1), 10)
     assert store.count_entries(WORLD, EntryFilter()) == 1
     store.close()
 
@@ -321,19 +321,21 @@ def test_a_turn_that_does_not_come_is_refused_and_the_next_one_is_had(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "BUSY_TIMEOUT_S", 0.01)
-    store = open_store(f"sqlite:{tmp_path / 'u.db'}")
-    store.create_world(record(), content())
+    opened = engine.Engine(tmp_path / "u.db", rows.RENEW)
+    opened.create(rows.SCHEMA)
+
+    def write() -> None:
+        with opened.write(WORLD):
+            pass
+
     with ThreadPoolExecutor(1) as another:
-        together = store.together
-        assert together is not None
-        with together:
-            refused = another.submit(store.add_entry, WORLD, entry(1), 10)
+        with opened.turn:
+            refused = another.submit(write)
             with pytest.raises(StoreUnavailable, match=r"took longer than 0\.01 s"):
                 refused.result()
-            store.add_entry(WORLD, entry(1), 10)  # it may be taken again by whose it is
-        another.submit(store.add_entry, WORLD, entry(2), 10).result()
-    assert store.count_entries(WORLD, EntryFilter()) == 2
-    store.close()
+            write()  # it may be taken again by whose it is
+        another.submit(write).result()
+    opened.close()
 
 
 def test_no_connection_leaves_to_the_system_when_a_write_is_on_the_disk(tmp_path: Path) -> None:

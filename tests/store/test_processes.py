@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
@@ -72,27 +72,6 @@ def test_two_processes_write_to_one_store_and_nothing_is_lost(url_for: UrlFor, k
     assert changed.revision == sum(one.revisions for one in known)
     check_world(store, WORLD)
     store.close()
-
-
-def test_what_is_counted_and_noted_together_others_see_together(url_for: UrlFor) -> None:
-    url = url_for("sqlite")
-    with closing(open_store(url)) as store, closing(open_store(url)) as other:
-        store.create_world(record(), content())
-
-        def seen() -> tuple[int, int]:
-            return other.get_hits(WORLD, VIP, 5), other.count_entries(WORLD, EntryFilter())
-
-        together = store.together
-        assert together is not None
-        with together:
-            store.count_hit(WORLD, VIP, 5)
-            store.add_entry(WORLD, entry(1), 10)
-            assert seen() == (0, 0)
-        assert seen() == (1, 1)
-        with suppress(KeyError), together:
-            store.count_hit(WORLD, VIP, 5)
-            raise KeyError
-        assert seen() == (1, 1)
 
 
 def test_a_writer_that_is_killed_loses_nothing_it_acknowledged(url_for: UrlFor) -> None:

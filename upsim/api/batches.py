@@ -1,8 +1,8 @@
 """Calls that come at the same time pass the gate in one go: one thread does for all of them what each would do.
 
 What a call asks of a store that is near, is over in less time than threads take to wait for each other at each
-question, and on a file a transaction for several calls takes as long as one for one. So of threads that come together
-the first goes ahead for all who are there, and then lets one of those go ahead who came meanwhile.
+question. So of threads that come together the first goes ahead for all who are there, and then lets one of those go
+ahead who came meanwhile.
 """
 
 from __future__ import annotations
@@ -12,13 +12,11 @@ from contextlib import AbstractContextManager
 from threading import Lock
 from typing import Generic, TypeVar
 
-from upsim.errors import StoreUnavailable
-
 Outcome = TypeVar("Outcome")
 
 
 class Undone(Exception):
-    """Nothing of what was done was kept; by itself, it may be."""
+    """The thread that went ahead was interrupted; nobody knows how far it came."""
 
 
 class Batches(Generic[Outcome]):
@@ -34,8 +32,7 @@ class Batches(Generic[Outcome]):
         """Do it, within `together`, maybe with what others ask for, and then in their thread.
 
         Raises:
-            Undone: `together` did not keep it.
-            StoreUnavailable: `together` could not be entered.
+            Undone: the thread that did it was interrupted.
         """
         job = _Job(act)
         with self._lock:
@@ -53,19 +50,15 @@ class Batches(Generic[Outcome]):
     def _lead(self, together: AbstractContextManager[object]) -> None:
         with self._lock:
             batch, self._waiting = self._waiting, []
-        undone: Exception | None = Undone()
-        entered = False
+        done = 0
         try:
             with together:
-                entered = True
                 for job in batch:
                     job.do()
-            undone = None
-        except StoreUnavailable as error:
-            undone = undone if entered else error
+                    done += 1
         finally:  # an interrupt of this thread is none of the others'
-            for job in batch:
-                job.error = undone or job.error
+            for job in batch[done:]:
+                job.error = Undone()
             with self._lock:
                 self._led = bool(self._waiting)
                 following = self._waiting[:1]

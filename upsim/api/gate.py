@@ -17,7 +17,7 @@ from upsim.api.kept import Asked, Kept, KeptAnswers
 from upsim.api.limits import Limits
 from upsim.api.passage import Passage
 from upsim.config import Config
-from upsim.errors import AddressRefused, CapReached, InvalidKey, StoreUnavailable, UpsimError
+from upsim.errors import AddressRefused, CapReached, InvalidKey, UpsimError
 from upsim.model import Scope
 from upsim.rules.faults import has_faults
 from upsim.rules.worlds import cap_of, is_over
@@ -93,8 +93,6 @@ class Gate:
         except Undone:
             call = Passage.of(environ)  # as if it came only now
             return call, self._first(call)
-        except StoreUnavailable as refusal:
-            return call, _refused(call, refusal)
 
     def _first(self, call: Passage) -> Answer | None:
         """The answer to a call that comes no further; it has left then, unless its body is still to be read."""

@@ -56,10 +56,10 @@ class Store(Protocol):
 
     @property
     def together(self) -> AbstractContextManager[object] | None:
-        """Entered by who counts and notes several things in a row, and waits for nothing else meanwhile.
+        """Entered by who asks, counts and notes several things in a row, and waits for nothing else meanwhile.
 
-        Other threads wait until it is left; on disk all is kept as one: leaving it raises StoreUnavailable where
-        nothing was. It is not entered twice, nor for other writes. None where the store is a server: all ask at once.
+        Other threads may wait until it is left. It is not entered twice, nor for writes. None where the store is a
+        server: all ask at once.
         """
 
     def close(self) -> None:

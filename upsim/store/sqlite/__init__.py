@@ -11,6 +11,7 @@ from upsim.store.sqlite.engine import Engine
 from upsim.store.sqlite.journal import Journal
 from upsim.store.sqlite.keys import Keys
 from upsim.store.sqlite.ladders import Ladders
+from upsim.store.sqlite.log import FileLogs, MemoryLogs
 from upsim.store.sqlite.measured import MeasuredWorkers
 from upsim.store.sqlite.workers import Workers
 from upsim.store.sqlite.worlds import Worlds
@@ -35,6 +36,7 @@ class SQLiteStore(Worlds, Keys, Catalogue, Workers, MeasuredWorkers, Journal):
         self._summing = summing
         self._ladders = Ladders()
         self._engine = Engine(path, rows.RENEW)
+        self._logs = MemoryLogs() if path is None else FileLogs(path)
         try:
             if image:
                 self._engine.begin_with(image)
@@ -46,12 +48,12 @@ class SQLiteStore(Worlds, Keys, Catalogue, Workers, MeasuredWorkers, Journal):
 
     @property
     def together(self) -> AbstractContextManager[object]:
-        # What is owed is paid for good: not in a transaction that may yet be undone.
-        return self._engine.turn if self._owed else self._engine.together
+        return self._engine.together
 
     def image(self, at_most: int) -> bytes | None:
         """All that is in it, unless that has more bytes; of a store in memory only."""
         return self._engine.image(at_most)
 
     def close(self) -> None:
+        self._end_calls()
         self._engine.close()

@@ -13,13 +13,13 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Final
 
 from upsim.errors import ConfigError, StoreUnavailable
 from upsim.store.sqlite.refusals import said, why
-from upsim.store.sqlite.turn import Together, Turn
+from upsim.store.sqlite.turn import Turn
 
 BUSY_TIMEOUT_S = 15
 """How long a writer waits for the writes of others before it gives up."""
@@ -63,7 +63,6 @@ class Engine:
         self._path = path
         self._renew = renew
         self.turn = Turn(None if path is None else BUSY_TIMEOUT_S)
-        self._together = Together(self.turn, self.counting)
         self._idle: deque[sqlite3.Connection] = deque()
         self._idle_light: deque[sqlite3.Connection] = deque()
         self._closed = self._failing = False
@@ -174,42 +173,40 @@ class Engine:
     def count(self, statement: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
         """The row that one statement returns which writes counters: exact, but not worth waiting for the disk.
 
-        It is committed with this, or with all others of `together`.
-
         Raises:
             StoreUnavailable: as `write` does.
         """
-        with self.turn:
-            if self._together.is_on:
-                found = self._together.run(statement, values)
-            else:
-                with _Borrowed(self, self._idle_light, LIGHT) as connection:
-                    # All rows, since the statement has happened when it is at its end.
-                    found = _patiently(connection, statement, values).fetchall()
-                self._failing = False
+        with self.turn, _Borrowed(self, self._idle_light, LIGHT) as connection:
+            # All rows, since the statement has happened when it is at its end.
+            found = _patiently(connection, statement, values).fetchall()
+        self._failing = False
         return found[0] if found else None
 
     @property
-    def together(self) -> Turn | Together:
-        """Entered by who counts several things, which are to be committed as one where that may fail."""
-        # What is in memory cannot; and where it just did, each is better tried by itself.
-        return self.turn if self._path is None or self._failing else self._together
+    def together(self) -> AbstractContextManager[object]:
+        """Entered by who asks several short things in a row: in memory, the turn for each is had once for all."""
+        return self.turn if self._path is None else nullcontext()
 
     @contextmanager
-    def counting(self) -> Iterator[sqlite3.Connection]:
-        """A transaction for counters.
+    def counting(self, *, patient: bool = True) -> Iterator[sqlite3.Connection]:
+        """A transaction for what was counted.
+
+        Args:
+            patient: wait while others write.
 
         Raises:
             StoreUnavailable: as `write` does.
         """
-        with self._write_with(self._idle_light, LIGHT) as connection:
+        with self._write_with(self._idle_light, LIGHT, patient=patient) as connection:
             yield connection
         self._failing = False
 
     @contextmanager
-    def _write_with(self, idle: deque[sqlite3.Connection], synchronous: str) -> Iterator[sqlite3.Connection]:
-        with self.turn, _Borrowed(self, idle, synchronous) as connection:
-            _patiently(connection, "BEGIN IMMEDIATE")
+    def _write_with(
+        self, idle: deque[sqlite3.Connection], synchronous: str, *, patient: bool = True
+    ) -> Iterator[sqlite3.Connection]:
+        with self.turn if patient else self.turn.at_once(), _Borrowed(self, idle, synchronous) as connection:
+            _patiently(connection, "BEGIN IMMEDIATE", patience_s=BUSY_TIMEOUT_S if patient else 0)
             try:
                 yield connection
                 connection.execute("COMMIT")
@@ -236,7 +233,7 @@ class Engine:
         if self._path is None:
             self.turn.__exit__()
             return
-        if isinstance(error, sqlite3.Error):
+        if isinstance(error, sqlite3.Error) and not _is_busy(error):
             self._failing = True
             self._close_idle()
         if self._failing or self._closed:
@@ -304,15 +301,24 @@ class _Borrowed:
             raise said(error) from error
 
 
-def _patiently(connection: sqlite3.Connection, statement: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+def _is_busy(error: sqlite3.Error) -> bool:
+    """Whether somebody else writes, and that is all."""
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF == sqlite3.SQLITE_BUSY
+
+
+def _patiently(
+    connection: sqlite3.Connection, statement: str, values: Sequence[Any] = (), patience_s: float | None = None
+) -> sqlite3.Cursor:
     """Run a statement that writes, or begins to, as soon as no other process does."""
+    patience_s = BUSY_TIMEOUT_S if patience_s is None else patience_s
     began = time.monotonic()
     while True:
         try:
             return connection.execute(statement, values)
         except sqlite3.OperationalError as error:
             waited = time.monotonic() - began
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or waited > BUSY_TIMEOUT_S:
+            if not _is_busy(error) or waited > patience_s:
                 raise
         if waited > _AT_ONCE_S:
             time.sleep(_LOOK_AGAIN_S)

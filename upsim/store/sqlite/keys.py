@@ -1,17 +1,12 @@
-"""Accounts, their keys, and what is counted of them, in SQLite."""
+"""Accounts, their keys, and numbered sequences, in SQLite."""
 
 from __future__ import annotations
 
-import threading
-from contextlib import suppress
 from functools import lru_cache
 from typing import Final
 
 from upsim.clock import Instant
-from upsim.errors import (
-    QuotaExceeded,
-    StoreUnavailable,
-)
+from upsim.errors import QuotaExceeded
 from upsim.model import (
     Account,
     ApiKey,
@@ -34,23 +29,10 @@ _CALLER: Final = (
     " FROM keys k JOIN accounts a ON a.world = k.world AND a.id = k.account_id"
     " JOIN worlds w ON w.id = k.world LEFT JOIN versions v ON v.world = k.world WHERE k.digest = ?"
 )
-_HITS: Final = (
-    "INSERT INTO hits (world, account_id, window, count) VALUES (?, ?, ?, ?)"
-    " ON CONFLICT (world, account_id) DO UPDATE SET"
-    " count = CASE WHEN window = excluded.window THEN count ELSE 0 END + excluded.count,"
-    " window = excluded.window RETURNING count"
-)
 
 
 class Keys(Part):
-    """The part of the store that keeps them. See base.Store.
-
-    Requests go on being counted, by this process, while they cannot be written: they are added once they can.
-    """
-
-    def __init__(self) -> None:
-        self._owed: dict[tuple[WorldId, ObjectId], tuple[int, int]] = {}  # the window, and how many in it
-        self._owing = threading.Lock()
+    """The part of the store that keeps them. See base.Store."""
 
     def find_caller(self, digest: str) -> Caller | None:
         row = self._engine.find(_CALLER, (digest,))
@@ -104,48 +86,6 @@ class Keys(Part):
                 "UPDATE keys SET revoked_at = coalesce(revoked_at, ?) WHERE world = ? AND id = ?", (at, world, key_id)
             ).rowcount
         return changed == 1
-
-    def count_hit(self, world: WorldId, account_id: ObjectId, window: int) -> int:
-        if not self._owed:
-            try:
-                return self._count(world, account_id, window, 1)
-            except StoreUnavailable:  # still the request can be answered, if the store can be read
-                with self._owing:
-                    return self._owe(world, account_id, window)
-        with self._owing:
-            try:
-                count = self._count(world, account_id, window, 1 + self._owed_in(world, account_id, window))
-            except StoreUnavailable:
-                return self._owe(world, account_id, window)
-            self._owed.pop((world, account_id), None)
-            with suppress(StoreUnavailable):  # the others' too, whether or not they call again
-                for (other, account), (known, owed) in list(self._owed.items()):
-                    self._count(other, account, known, owed)
-                    del self._owed[other, account]
-        return count
-
-    def _count(self, world: WorldId, account_id: ObjectId, window: int, more: int) -> int:
-        row = self._engine.count(_HITS, (world, account_id, window, more))
-        assert row is not None  # noqa: S101 - it returns one
-        return int(row[0])
-
-    def _owe(self, world: WorldId, account_id: ObjectId, window: int) -> int:
-        counted = self.get_hits(world, account_id, window)
-        owed = self._owed_in(world, account_id, window) + 1
-        self._owed[world, account_id] = window, owed
-        return counted + owed
-
-    def _owed_in(self, world: WorldId, account_id: ObjectId, window: int) -> int:
-        known, owed = self._owed.get((world, account_id), (window, 0))
-        return owed if known == window else 0
-
-    def get_hits(self, world: WorldId, account_id: ObjectId, window: int) -> int:
-        with self._engine.read() as db:
-            row = db.execute(
-                "SELECT count FROM hits WHERE world = ? AND account_id = ? AND window = ?",
-                (world, account_id, window),
-            ).fetchone()
-        return int(row[0]) if row else 0
 
     def next_number(self, world: WorldId, name: str) -> int:
         row = self._engine.count(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from pathlib import Path
 from typing import Final
@@ -19,13 +20,30 @@ _WRITING: Final = frozenset(
 )
 
 
+def refused(error: OSError) -> StoreUnavailable:
+    """What the system's error means to whoever runs this, of a file beside the database."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return _full()
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return _read_only()
+    return StoreUnavailable(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
+
+
+def _full() -> StoreUnavailable:
+    return StoreNotWritable("the disk is full", "there is room")
+
+
+def _read_only() -> StoreUnavailable:
+    return StoreNotWritable("its file or folder is read-only", "it may be written")
+
+
 def said(error: sqlite3.Error) -> StoreUnavailable:
     """What SQLite's error means to whoever runs this."""
     code: int = getattr(error, "sqlite_errorcode", 0)
     if code & 0xFF == sqlite3.SQLITE_FULL:
-        return StoreNotWritable("the disk is full", "there is room")
+        return _full()
     if code & 0xFF == sqlite3.SQLITE_READONLY:
-        return StoreNotWritable("its file or folder is read-only", "it may be written")
+        return _read_only()
     if code in _WRITING:
         return StoreNotWritable(f"the disk does not take it ({error})", "it does")
     return StoreUnavailable(str(error))

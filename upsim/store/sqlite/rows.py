@@ -104,6 +104,8 @@ CREATE TABLE IF NOT EXISTS measured_work (
 CREATE TABLE IF NOT EXISTS hits (
     world TEXT, account_id TEXT, window INTEGER NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (world, account_id)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS log (number INTEGER NOT NULL, settled INTEGER NOT NULL);
+INSERT INTO log SELECT 0, 0 WHERE NOT EXISTS (SELECT * FROM log);
 CREATE TABLE IF NOT EXISTS numbers (
     world TEXT, name TEXT, value INTEGER NOT NULL, PRIMARY KEY (world, name)
 ) WITHOUT ROWID;
@@ -327,8 +329,8 @@ def read_world(text: str) -> WorldRecord:
 ENTRY: Final = "seq, method, path, status, account, decided, doc"
 
 
-def entry_row(entry: JournalEntry) -> Row:
-    """An entry as the columns of ENTRY besides seq."""
+def entry_text(entry: JournalEntry) -> str:
+    """An entry as the columns of ENTRY besides seq, as JSON that SQLite reads: its doc is not yet a text."""
     doc = {
         "at": entry.at,
         "duration_us": entry.duration_us,
@@ -339,7 +341,14 @@ def entry_row(entry: JournalEntry) -> Row:
         "body": entry.body,
         "error": entry.error,
     }
-    return entry.method, entry.path, entry.status, entry.account, entry.decided, json.dumps(doc)
+    columns = entry.method, entry.path, entry.status, entry.account, entry.decided, doc
+    try:
+        return _strict(columns)
+    except ValueError:  # a number beyond all that JSON has, such as 1e999 in a body that was refused
+        return _strict(json.loads(json.dumps(columns), parse_constant=str))
+
+
+_strict = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 
 
 def read_entry(row: Row) -> JournalEntry:

@@ -19,8 +19,8 @@ from upsim.model import (
 from upsim.store.asking import Span
 from upsim.store.content import Content, Work, courses_of
 from upsim.store.sqlite import rows
+from upsim.store.sqlite.calls import Calls
 from upsim.store.sqlite.courses import put_courses
-from upsim.store.sqlite.part import Part
 from upsim.store.sqlite.sums import add_sums
 from upsim.store.sqlite.tables import (
     EVERYTHING,
@@ -36,7 +36,7 @@ from upsim.store.sqlite.tables import (
 from upsim.store.sums import Ledgers
 
 
-class Worlds(Part):
+class Worlds(Calls):
     """The part of the store that keeps them. See base.Store."""
 
     def create_world(self, record: WorldRecord, content: Content) -> None:
@@ -54,6 +54,7 @@ class Worlds(Part):
             insert_content(db, record.id, replace(content, workers=ledgers.adding(content.workers)))
             put_courses(db, record.id, courses_of(content))
             add_sums(db, record.id, ledgers)
+        self._forget_calls(record.id)
 
     def get_world(self, world: WorldId) -> WorldRecord | None:
         with self._engine.read() as db:
@@ -82,7 +83,9 @@ class Worlds(Part):
             copies = rows.object_ids(db.execute("SELECT id FROM worlds WHERE parent = ?", (world,)).fetchall())
             for member in (world, *copies):
                 delete_content(db, WorldId(member), EVERYTHING)
-            return db.execute("DELETE FROM worlds WHERE id = ? OR parent = ?", (world, world)).rowcount > 0
+            known = db.execute("DELETE FROM worlds WHERE id = ? OR parent = ?", (world, world)).rowcount > 0
+        self._forget_calls(world)
+        return known
 
     def list_copies(self, world: WorldId) -> list[WorldRecord]:
         with self._engine.read() as db:
@@ -125,6 +128,7 @@ class Worlds(Part):
                 db.execute("DELETE FROM keys WHERE world = ? AND NOT json_extract(doc, '$.issued')", (target,))
                 db.execute("UPDATE keys SET revoked_at = NULL WHERE world = ?", (target,))
             insert_keys(db, target, new_keys)
+        self._forget_calls(target)
 
     def read_content(self, world: WorldId) -> Content:
         everything = Span(0, 1 << 60)
