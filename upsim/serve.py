@@ -1,8 +1,9 @@
 """The composition root: opens the store, builds the app, starts and stops what serves it.
 
-Threads: the door (upsim.doors) accepts in the thread that calls `run`, or in one of its own by `start`, and answers in
-`threads` others; the simulated pools, once one is tested, have one asyncio loop in a thread of their own. What they
-share is the store, which guards itself. Several processes are upsim.crew's business: each has a Server of its own.
+Threads: the door (upsim.doors) keeps the thread that calls `run`, or one of its own by `start`, and answers in
+`threads` others; granian in one more, what need not wait. The simulated pools, once one is tested, have one asyncio
+loop in a thread of their own. What they share is the store, which guards itself. Several processes are upsim.crew's
+business: each has a Server of its own.
 """
 
 from __future__ import annotations
@@ -154,7 +155,9 @@ class Server:
             self._metrics = _metrics() if config.metrics else None
             self.app: Flask = self._new_app()
             observers = [] if self._metrics is None else [self._metrics.note]
-            api.install(self.app, self.universe, config, self._outside, observers)
+            gate = api.install(self.app, self.universe, config, self._outside, observers)
+            # Who is to see each call before the gate does, does not see those that are answered at once.
+            self._at_once = None if config.sandbox or config.access_log else gate.at_once
             dashboard.install(self.app)
             mount(self.app, control.PREFIX, self._control_plane)
             # What comes last sees each call first, and all that leaves.
@@ -231,7 +234,7 @@ class Server:
         taken = taken or bound(self.config.host, self.config.port)
         try:
             self._tls = tls_of(self.config, self.universe.wall)
-            self._door = open_door(self.config, self.app, taken, self._may_be_large, self._tls)
+            self._door = open_door(self.config, self.app, taken, self._may_be_large, self._tls, self._at_once)
         except BaseException:
             taken.close()
             raise

@@ -120,7 +120,12 @@ GROUPS: Final[dict[str, Sequence[Case]]] = {
             chunked(b"2\r\n{}\r\n0\r\n" + b"X: y\r\n" * 200_000 + b"\r\n"),
             "400",
         ),
-        Case("a key behind the last chunk", _POST + _CHUNKED + _LAST + b"\r\n2\r\n{}\r\n0\r\n" + KEY + b"\r\n", "401"),
+        Case(
+            "a key behind the last chunk",
+            _POST + _CHUNKED + _LAST + b"\r\n2\r\n{}\r\n0\r\n" + KEY + b"\r\n",
+            "401",
+            "400",
+        ),
         Case("a bare CR in a field", get("/v1/overview", KEY + b"X: a\rb\r\n"), "400"),
         Case("a bare LF in a field", get("/v1/overview", b"X: a\n" + KEY), "400", "200"),
         Case("a NUL in a field", get("/v1/overview", KEY + b"X: a\0b\r\n"), "400"),
@@ -145,7 +150,7 @@ GROUPS: Final[dict[str, Sequence[Case]]] = {
             get("/v1/overview", b"X-API-Key: no\r\nAuthorization: Bearer up_k_demovip\r\n"),
             "401",
         ),
-        Case("X_API_Key", get("/v1/overview", KEY.replace(b"-", b"_")), "401", "200"),
+        Case("X_API_Key", get("/v1/overview", KEY.replace(b"-", b"_")), "401"),
         Case("a key that is no text", get("/v1/overview", b"X-API-Key: \xff\xfe\r\n"), "401"),
         Case("a key of 60,000 signs", get("/v1/overview", b"X-API-Key: " + b"k" * 60_000 + b"\r\n"), "401"),
         Case(

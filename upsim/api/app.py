@@ -48,8 +48,8 @@ HANDLERS: Final[Mapping[str, Handler]] = {operation.id: _handler(operation) for 
 
 def install(
     app: Flask, universe: Universe, config: Config, outside: Outside | None = None, observers: Iterable[Observer] = ()
-) -> None:
-    """Put the simulated API on the app, and the gate before it.
+) -> Gate:
+    """Put the simulated API on the app, and the gate before it, which is returned.
 
     Args:
         outside: where requests are counted, if not in the store.
@@ -62,6 +62,7 @@ def install(
     operations = Operations(app.wsgi_app, app.url_map.bind("upsim"), HANDLERS)
     gate = Gate(operations, universe, config, limits, operations.operation_of, observers)
     app.wsgi_app = gate  # type: ignore[method-assign]  # as Flask says to do
+    return gate
 
 
 def _view(operation: Operation, handler: Handler) -> View:

@@ -8,14 +8,16 @@ It is a WSGI app around Flask's, since most of what a small call costs is Flask'
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from functools import partial
+from threading import Lock
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from upsim.api import admission, injected, record
 from upsim.api.batches import Batches, Undone
 from upsim.api.kept import Asked, Kept, KeptAnswers
 from upsim.api.limits import Limits
-from upsim.api.passage import Passage
+from upsim.api.passage import KEY, Passage
 from upsim.config import Config
 from upsim.errors import AddressRefused, CapReached, InvalidKey, UpsimError
 from upsim.model import Scope
@@ -65,16 +67,32 @@ class Gate:
         self._observers = tuple(observers)
         self._kept = KeptAnswers()
         self._batches: Batches[Answer | None] = Batches()
+        self._reading = Lock()
         self._untold = record.Untold()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one call."""
-        path: str = environ["PATH_INFO"]
-        if not path.startswith(PREFIX) or path[len(PREFIX) : len(PREFIX) + 1] not in ("", "/"):
-            return self._app(environ, start_response)
-        call, answer = self._come(environ)
+        """Answer one call; one that `at_once` began with, to its end."""
+        answer = None
+        call: Passage | None = environ.get(KEY)
+        if call is None:
+            if not _is_ours(environ["PATH_INFO"]):
+                return self._app(environ, start_response)
+            call, answer = self._come(environ)
         if answer is None:
             answer = _settled(call, self._further)
+        return self._send(call, answer, start_response)
+
+    def at_once(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes] | None:
+        """Answer one call if that can be done without waiting; None where not: it is to be made, in another thread.
+
+        Others' calls need not wait for threads to come and go, when this is asked by the one that takes them all.
+        """
+        if self._limits.together is None or not _is_ours(environ["PATH_INFO"]):
+            return None
+        call, answer = self._come(environ)
+        return None if answer is None else self._send(call, answer, start_response)
+
+    def _send(self, call: Passage, answer: Answer, start_response: StartResponse) -> Iterable[bytes]:
         if not call.left:
             answer = self._leave(call, answer)
         if self._observers and call.operation is None and not call.entered:
@@ -161,7 +179,10 @@ class Gate:
         return Answer("200 OK", [("Content-Type", "application/json")], kept.body, len(kept.body))
 
     def _anew(self, call: Passage) -> Answer:
-        answer = Answer.from_app(self._app, call.environ)
+        # Threads that compute at the same time take the interpreter from each other at each row, and twice as long all
+        # together. So reads, which wait for nothing, come one at a time; where the store is a server, they do wait.
+        with self._reading if call.method == "GET" and self._limits.together is not None else nullcontext():
+            answer = Answer.from_app(self._app, call.environ)
         asked = _asked(call)
         if asked and call.operation and answer.status == "200 OK":
             since = call.landed.now()  # later than all the rule has looked at
@@ -184,6 +205,10 @@ class Gate:
         finally:
             call.left = True
         return answer
+
+
+def _is_ours(path: str) -> bool:
+    return path.startswith(PREFIX) and path[len(PREFIX) : len(PREFIX) + 1] in ("", "/")
 
 
 _SCOPES: Final = {operation.id: Scope(operation.scope) for operation in API.operations}

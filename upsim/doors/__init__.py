@@ -9,16 +9,20 @@ import errno
 import os
 import socket
 import sys
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from upsim.config import Config
 from upsim.errors import ConfigError
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from upsim.doors.channel import MayBeLarge
+    from upsim.doors.bounds import MayBeLarge
     from upsim.tls.serving import ServerTls
+
+
+AtOnce = Callable[["WSGIEnvironment", "StartResponse"], Iterable[bytes] | None]
 
 
 class Door(Protocol):
@@ -104,12 +108,15 @@ def open_door(
     taken: socket.socket,
     may_be_large: MayBeLarge,
     tls: ServerTls | None = None,
+    at_once: AtOnce | None = None,
 ) -> Door:
     """The door that was chosen, on a bound socket, of which it disposes; nothing is answered before `run`.
 
     Args:
         may_be_large: which requests may have a body that is kept on disk while it comes.
         tls: what ends TLS before it; the caller's to close.
+        at_once: answers requests without a body that can be answered without waiting, or says None; the app then goes
+            on with the same environment. Not every door asks it.
 
     Raises:
         ConfigError: it is not installed.
@@ -123,4 +130,4 @@ def open_door(
         from upsim.doors.granian import GranianDoor
     except ImportError as error:
         raise ConfigError(f"server=granian: it is not installed ({error}). Try: pip install 'upsim[fast]'.") from error
-    return GranianDoor(app, taken, config.threads, tls)
+    return GranianDoor(app, taken, config.threads, may_be_large, tls, at_once)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from waitress.buffers import OverflowableBuffer
@@ -21,32 +20,16 @@ from waitress.receiver import ChunkedReceiver, FixedStreamReceiver
 from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import BadRequest, Error, RequestEntityTooLarge
 
-HEAD_S: Final = 60
-"""How long a head may take to come; and how long nothing may come, or be taken, before the connection is closed."""
-
-BODY_S: Final = 600
-"""How long a request may take to come as a whole."""
+from upsim.doors.bounds import BODY_S, HEAD_S, KEPT_BYTES, LARGE_BYTES, MEMORY_BYTES, TOO_SLOW
 
 CHECK_S: Final = 5
-"""How often it is looked whether any of this is over."""
-
-HEAD_BYTES: Final = 64 << 10
-"""How long a head may be."""
-
-KEPT_BYTES: Final = (1 << 20) + 1
-"""How much of a body is kept where it may not be large: enough to see that it is too large."""
-
-LARGE_BYTES: Final = 64 << 20
-"""How much of a body is read at all."""
+"""How often it is looked whether a request has taken too long."""
 
 _LINE_BYTES: Final = 1024
 """How long the line before a chunk may be."""
 
 _TRAILER_BYTES: Final = 8192
 """How long the fields behind the last chunk may be."""
-
-MayBeLarge = Callable[[str, Mapping[str, str]], bool]
-"""Says by the path and the fields of a request, HOST for Host, whether its body may be large."""
 
 _CODINGS: Final = re.compile(rb"(?im)^transfer-encoding[ \t]*:[ \t]*(.*?)[ \t]*\r?$")
 
@@ -64,7 +47,7 @@ class _Body(OverflowableBuffer):
     """A body of which no more is kept than may be accepted; its length is that of the whole."""
 
     def __init__(self) -> None:
-        super().__init__(1 << 19)
+        super().__init__(MEMORY_BYTES)
         self._forgotten = 0
 
     def __len__(self) -> int:
@@ -212,7 +195,7 @@ class Channel(HTTPChannel):
         bound = BODY_S if asked.headers_finished else HEAD_S
         if now - self.waiting_since >= bound or now - self.last_activity >= HEAD_S:
             late = self.parser_class(self.adj)
-            _fail(late, _TooSlow("The request took too long to come"))
+            _fail(late, _TooSlow(TOO_SLOW))
             with self.requests_lock:
                 self.request = None
                 self.requests = [late]

@@ -5,71 +5,69 @@ shows the answer's head before it does. docs/servers.md has the list, the tests 
 
 It runs within this process, on a socket of ours, so that port 0, a taken port, signals and several processes are the
 same with every door. granian's own command starts processes of its own instead, each of which binds the port: what it
-starts in each, its WSGIWorker, is what is used here. That is no public name, hence the narrow range of versions in
-pyproject.toml.
+starts in each, its RSGIWorker, is what is used here. That is no public name, hence the narrow range of versions in
+pyproject.toml. Its WSGIWorker would be nearer, but lets go of a request's body once the thread returns that took it.
 
-Threads: one of granian's own accepts, reads and writes; up to so many others answer.
+Threads: one of granian's own accepts, reads and writes. One takes each request, and answers it if it can do so without
+waiting: threads that come and go for each would spend more time on that than on most answers. The one that calls `run`
+waits for bodies, for all of them at once. Others, as many as was set, answer what is left.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import socket
-import sys
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
 
-from granian._futures import _new_cbscheduler
-from granian._granian import SocketHolder, WorkerSignal, WSGIWorker
+from granian._granian import CallbackScheduler, RSGIWorker, SocketHolder, WorkerSignal
 from granian.http import HTTP1Settings
 
 from upsim.descriptors import connections
+from upsim.doors.asked import Asked, environ_of, environ_of_all, fail, has_body, refuse
+from upsim.doors.bodies import Bodies
+from upsim.doors.bounds import HEAD_BYTES, HEAD_S, MayBeLarge
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
+    from upsim.doors import AtOnce
     from upsim.tls.serving import ServerTls
+
+_LOG: Final = logging.getLogger(__name__)
 
 _BACKLOG: Final = 1024
 _MOST_CONNECTIONS: Final = 10_000
-_MOST_HEAD_BYTES: Final = 64 << 10
-"""How long a request's head may be: as waitress has it."""
 
 _FINISHED_WITHIN_S: Final = 10.0
 """How long requests under way may take when it is told to stop; of one that still comes in, it would wait for ever."""
+
+_IDLE_S: Final = 1.0
+"""How long threads that have nothing to do may take to end."""
 
 _LOOK_S: Final = 1.0
 """How often the thread that waits for the end comes back to the interpreter. A signal interrupts its wait, but not one
 that came just before it, or to another thread: that would be heard when the wait is over, which is for ever."""
 
-_JSON: Final = [("content-type", "application/json")]
-_NO_METHOD: Final = b'{"error": "Bad Request: Malformed HTTP method: it is written in capitals"}'
-
-_MOST_DRAINED: Final = 64 << 20
-"""How much of a body is read that was refused: as waitress has it."""
-
-_ENVIRON: Final = {
-    "SCRIPT_NAME": "",
-    "SERVER_SOFTWARE": "upsim",
-    "wsgi.input_terminated": True,
-    "wsgi.multiprocess": False,
-    "wsgi.multithread": True,
-    "wsgi.run_once": False,
-    "wsgi.version": (1, 0),
-}
-"""What granian leaves to the caller. Its own wrapper adds the process's variables too, which are no client's business:
-HTTP_PROXY would pass for a field of every request."""
-
 
 class GranianDoor:
     """A granian on a bound socket."""
 
-    def __init__(self, app: WSGIApplication, taken: socket.socket, threads: int, tls: ServerTls | None = None) -> None:
+    def __init__(
+        self,
+        app: WSGIApplication,
+        taken: socket.socket,
+        threads: int,
+        may_be_large: MayBeLarge,
+        tls: ServerTls | None = None,
+        at_once: AtOnce | None = None,
+    ) -> None:
         """Listen."""
         # It tells of every connection that a fault cuts; what goes wrong in the app, the app logs itself.
         logging.getLogger("_granian").setLevel(logging.CRITICAL)
@@ -79,25 +77,29 @@ class GranianDoor:
         self._told = WorkerSignal()
         self._ended = threading.Event()
         self._told.add_cb(self._ended.set)
-        self._loop = asyncio.new_event_loop()  # asked for, though what is no coroutine needs none
-        # Their stubs are those of older ones, or none.
-        worker: Any = WSGIWorker
-        scheduler: Any = _new_cbscheduler
-        holder: Any = SocketHolder
+        self._loop = asyncio.new_event_loop()
+        self._others = _Others(app, threads)
+        self._bodies = Bodies(self._loop, may_be_large, self._others.ask)
         self._winding_down = threading.Event()
-        self._scheduler = scheduler(self._loop, _callback(app, self._winding_down), impl_asyncio=True)
+        of_all = environ_of_all(taken.getsockname(), "http" if tls is None else "https")
+        take = _taking(of_all, at_once, self._bodies, self._others, self._winding_down)
+        # Their stubs are those of older ones, or none.
+        worker: Any = RSGIWorker
+        holder: Any = SocketHolder
+        self._scheduler = _Scheduler(self._loop, take, None, None, None)
         self._worker = worker(
             1,
             (None, holder(os.dup(taken.fileno()), False, _BACKLOG)),
             None,  # no pipe to a parent
             1,  # threads that read and write
-            threads,  # those that wait for bodies
-            threads,  # those that answer
+            1,  # those for what would keep them waiting
+            1,  # that takes requests
             30,  # seconds after which one without work ends
             connections(_MOST_CONNECTIONS),
             "1",
-            HTTP1Settings(header_read_timeout=60_000, max_buffer_size=_MOST_HEAD_BYTES),
+            HTTP1Settings(header_read_timeout=HEAD_S * 1000, max_buffer_size=HEAD_BYTES),
             None,
+            False,  # no websockets
             None,
             *_tls_settings(tls),
             (None, None),  # no metrics
@@ -113,10 +115,20 @@ class GranianDoor:
             self._begun = True
             self._worker.serve_mtr(self._scheduler, self._loop, self._told)
         try:
-            while not self._ended.wait(_LOOK_S):
-                pass
+            self._look()
+            self._loop.run_forever()
         except (KeyboardInterrupt, SystemExit):
-            self.close()
+            # Bodies are still to be read here, while another thread waits until all is answered.
+            closing = threading.Thread(target=self._close_and_stop, name="upsim-closing", daemon=True)
+            closing.start()
+            self._loop.run_forever()
+            closing.join()
+        finally:
+            self._loop.run_until_complete(self._bodies.give_up())
+            self._loop.close()
+
+    def _look(self) -> None:
+        self._loop.call_later(_LOOK_S, self._look)
 
     def wind_down(self) -> None:
         """From now on each answer ends its connection."""
@@ -125,14 +137,76 @@ class GranianDoor:
     def close(self) -> None:
         """Take no more connections, finish the requests under way, ten seconds at most, and let go of all."""
         with self._closing:
+            if self._closed:
+                return
             self._closed = True
             self.wind_down()
-            if self._begun and not self._ended.is_set():
+            if self._begun:
                 self._told.set()
                 self._ended.wait(_FINISHED_WITHIN_S)
-                self._ended.set()  # whether it said so or not: nobody waits for it any longer
-            self._loop.close()
+            self._others.end()
+            if self._begun:
+                self._stop()
+            else:
+                self._loop.close()
             self._taken.close()
+
+    def _close_and_stop(self) -> None:
+        self.close()
+        self._stop()  # once more: the first time, it may have been interrupted just then
+
+    def _stop(self) -> None:
+        with suppress(RuntimeError):  # it has ended, and is closed
+            self._loop.call_soon_threadsafe(self._loop.stop)
+
+
+class _Scheduler(CallbackScheduler):
+    """What granian hands each request to, in the thread that takes them; its own has a loop call a coroutine."""
+
+    __slots__ = ()
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, take: Callable[[Any], None], *_: None) -> None:
+        super().__init__()
+        self._schedule_fn = take
+
+
+class _Others:
+    """The threads that answer what may have to wait. Nothing is waited for by the end of the process but by `end`."""
+
+    def __init__(self, app: WSGIApplication, count: int) -> None:
+        self._app = app
+        self._waiting: SimpleQueue[Asked | None] = SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._answer, name=f"upsim-answering-{number}", daemon=True)
+            for number in range(count)
+        ]
+        for each in self._threads:
+            each.start()
+
+    def ask(self, asked: Asked) -> None:
+        """Answer a request, soon."""
+        self._waiting.put(asked)
+
+    def end(self) -> None:
+        """Let the threads end that have nothing to do; others, which the end of the process will end, are let go.
+
+        Requests that none has begun with are dropped.
+        """
+        with suppress(Empty):
+            while True:
+                self._waiting.get_nowait()
+        for _ in self._threads:
+            self._waiting.put(None)
+        until = time.monotonic() + _IDLE_S
+        for each in self._threads:
+            each.join(max(0.0, until - time.monotonic()))
+
+    def _answer(self) -> None:
+        while (asked := self._waiting.get()) is not None:
+            try:
+                asked.ask(self._app)
+            except BaseException:
+                _LOG.exception("an answer failed")
 
 
 def _tls_settings(tls: ServerTls | None) -> tuple[Any, ...]:
@@ -143,79 +217,28 @@ def _tls_settings(tls: ServerTls | None) -> tuple[Any, ...]:
     return (True, str(certificate), str(key), None, "tls1.2", None, [], False)
 
 
-def _callback(app: WSGIApplication, winding_down: threading.Event) -> Callable[[Any, dict[str, Any]], int]:
-    """What granian calls with each request: its answer goes to `protocol`, all at once where it can."""
-    environ_of_all = {**_ENVIRON, "wsgi.errors": sys.stderr}
+def _taking(
+    of_all: WSGIEnvironment, at_once: AtOnce | None, bodies: Bodies, others: _Others, winding_down: threading.Event
+) -> Callable[[Any], None]:
+    """What takes each request."""
 
-    def call(protocol: Any, scope: dict[str, Any]) -> int:
-        if not scope["REQUEST_METHOD"].isupper():  # Werkzeug would take it for the method it looks like
-            protocol.response_bytes(400, _JSON, _NO_METHOD)
-            return 400
-        environ = environ_of_all | scope
-        environ.pop("HTTP_UPGRADE", None)  # nothing else is spoken here: it goes on as it began
-        if "CONTENT_LENGTH" in scope:
-            del environ["wsgi.input_terminated"]  # it ends where the client hangs up, too
-        query = scope["QUERY_STRING"]
-        # As it came over the wire, or as near as it can be told: for the access log.
-        environ["REQUEST_URI"] = quote(scope["PATH_INFO"].encode("latin-1")) + (f"?{query}" if query else "")
-        started = _Started()
-        content = app(environ, started)
-        if "CONTENT_LENGTH" in scope or "HTTP_TRANSFER_ENCODING" in scope:
-            _drain(scope)
-        if winding_down.is_set():
-            started.fields.append(("connection", "close"))
-        if isinstance(content, list):
-            protocol.response_bytes(started.status, started.fields, b"".join(content))
-        else:
-            protocol.response_iter(started.status, started.fields, _Content(content))
-        return started.status
+    def take(watcher: Any) -> None:
+        scope, protocol = watcher.scope, watcher.proto
+        method = scope.method
+        if not method.isupper():  # Werkzeug would take it for the method it looks like
+            refuse(protocol, 400, "Bad Request: Malformed HTTP method: it is written in capitals")
+            return
+        try:
+            environ = environ_of(scope, method, of_all)
+            asked = Asked(environ, protocol, winding_down)
+            if has_body(environ):
+                bodies.expect(asked, protocol)
+            elif at_once is None or (content := at_once(environ, asked)) is None:
+                others.ask(asked)
+            else:
+                asked.answer(content)
+        except BaseException:  # what granian refuses to send is no Exception
+            fail(protocol)
+            _LOG.exception("an answer failed")
 
-    return call
-
-
-def _drain(scope: dict[str, Any]) -> None:
-    """Read what the app left of a body: who is still sending would not hear a refusal."""
-    length = scope.get("CONTENT_LENGTH", "0")
-    if not length.isdigit() or int(length) > _MOST_DRAINED:
-        return
-    left, body = _MOST_DRAINED, scope["wsgi.input"]
-    with contextlib.suppress(OSError):  # who went away will hear nothing
-        while left > 0 and (piece := body.read(min(left, 1 << 16))):
-            left -= len(piece)
-
-
-class _Started:
-    """What WSGI calls start_response."""
-
-    __slots__ = ("fields", "status")
-
-    def __init__(self) -> None:
-        self.status = 500
-        self.fields: list[tuple[str, str]] = []
-
-    def __call__(self, status: str, fields: list[tuple[str, str]], problem: Any = None) -> Callable[[bytes], object]:
-        self.status, self.fields = int(status[:3]), fields
-        return _no_write
-
-
-def _no_write(_: bytes) -> object:
-    raise NotImplementedError("an app that writes for itself is none of ours")
-
-
-class _Content:
-    """An answer's content piece by piece, which granian closes in the end."""
-
-    def __init__(self, content: Any) -> None:
-        self._content = content
-        self._pieces: Iterator[bytes] = iter(content)
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        return next(self._pieces)
-
-    def close(self) -> None:
-        close = getattr(self._content, "close", None)
-        if close is not None:
-            close()
+    return take

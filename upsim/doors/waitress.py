@@ -17,6 +17,7 @@ from waitress.wasyncore import dispatcher
 
 from upsim.descriptors import connections
 from upsim.doors import channel
+from upsim.doors.bounds import HEAD_BYTES, HEAD_S, LARGE_BYTES, MayBeLarge
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -42,7 +43,7 @@ class WaitressDoor:
         app: WSGIApplication,
         taken: socket.socket,
         threads: int,
-        may_be_large: channel.MayBeLarge,
+        may_be_large: MayBeLarge,
         tls: ServerTls | None = None,
     ) -> None:
         """Listen."""
@@ -56,9 +57,9 @@ class WaitressDoor:
             threads=threads,
             ident="upsim",
             clear_untrusted_proxy_headers=False,  # admission decides whom to believe
-            max_request_header_size=channel.HEAD_BYTES,
-            max_request_body_size=channel.LARGE_BYTES,
-            channel_timeout=channel.HEAD_S,
+            max_request_header_size=HEAD_BYTES,
+            max_request_body_size=LARGE_BYTES,
+            channel_timeout=HEAD_S,
             cleanup_interval=channel.CHECK_S,
             connection_limit=most + 50,  # room is made before it is reached
             asyncore_use_poll=True,  # select() would end at descriptor 1023
