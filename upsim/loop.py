@@ -15,25 +15,29 @@ Answer = TypeVar("Answer")
 
 
 class LoopThread:
-    """An asyncio loop in a daemon thread, and what was started in it."""
+    """An asyncio loop in a daemon thread, and what was started in it.
+
+    Attributes:
+        loop: for who has to name it.
+    """
 
     def __init__(self, name: str) -> None:
         # The selector loop on every system: plain and TLS are told apart by a look at a socket's first byte.
-        self._loop = asyncio.SelectorEventLoop()
+        self.loop = asyncio.SelectorEventLoop()
         self._started: set[Future[None]] = set()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
+        asyncio.set_event_loop(self.loop)
         try:
-            self._loop.run_forever()
+            self.loop.run_forever()
         finally:
-            self._loop.close()
+            self.loop.close()
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine within the loop until it ends or all is stopped."""
-        started = asyncio.run_coroutine_threadsafe(work, self._loop)
+        started = asyncio.run_coroutine_threadsafe(work, self.loop)
         self._started.add(started)  # a loop alone does not keep what runs in it
         started.add_done_callback(self._ended)
 
@@ -52,17 +56,17 @@ class LoopThread:
             except Exception as problem:
                 done.set_exception(problem)
 
-        self._loop.call_soon_threadsafe(run)
+        self.loop.call_soon_threadsafe(run)
         return done.result()
 
     def run(self, work: Coroutine[Any, Any, Answer]) -> Answer:
         """Run a coroutine within the loop, and give back what it returns."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
 
     def stop(self) -> None:
         """End all that runs in it and wait for the thread."""
         self.run(self._wind_up())
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
 
     async def _wind_up(self) -> None:

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
 from upsim.doors import bounds
 from upsim.doors.asked import Asked, fields_of, refuse
+from upsim.loop import LoopThread
 
 
 class Bodies:
     """The bodies that are coming, in one loop."""
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, may_be_large: bounds.MayBeLarge, done: Callable[[Asked], None]
-    ) -> None:
+    def __init__(self, loop: LoopThread, may_be_large: bounds.MayBeLarge, done: Callable[[Asked], None]) -> None:
         """Read them.
 
         Args:
@@ -31,24 +30,14 @@ class Bodies:
         self._loop = loop
         self._may_be_large = may_be_large
         self._done = done
-        self._coming: set[asyncio.Task[None]] = set()
 
     def expect(self, asked: Asked, protocol: Any) -> None:
         """Read the body of a request. From any thread; where nobody reads any longer, it is let go of."""
-        with suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(self._begin, asked, protocol)
-
-    async def give_up(self) -> None:
-        """Read none to its end."""
-        for each in self._coming:
-            each.cancel()
-        if self._coming:
-            await asyncio.wait(self._coming, timeout=1)
-
-    def _begin(self, asked: Asked, protocol: Any) -> None:
-        task = self._loop.create_task(self._read(asked, protocol))
-        self._coming.add(task)
-        task.add_done_callback(self._coming.discard)
+        reading = self._read(asked, protocol)
+        try:
+            self._loop.start(reading)
+        except RuntimeError:  # the loop is closed
+            reading.close()
 
     async def _read(self, asked: Asked, protocol: Any) -> None:
         environ = asked.environ

@@ -9,8 +9,8 @@ starts in each, its RSGIWorker, is what is used here. That is no public name, he
 pyproject.toml. Its WSGIWorker would be nearer, but lets go of a request's body once the thread returns that took it.
 
 Threads: one of granian's own accepts, reads and writes. One takes each request, and answers it if it can do so without
-waiting: threads that come and go for each would spend more time on that than on most answers. The one that calls `run`
-waits for bodies, for all of them at once. Others, as many as was set, answer what is left.
+waiting: threads that come and go for each would spend more time on that than on most answers. One waits for bodies, for
+all of them at once. Others, as many as was set, answer what is left.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from upsim.descriptors import connections
 from upsim.doors.asked import Asked, environ_of, environ_of_all, fail, has_body, refuse
 from upsim.doors.bodies import Bodies
 from upsim.doors.bounds import HEAD_BYTES, HEAD_S, MayBeLarge
+from upsim.loop import LoopThread
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -77,16 +78,17 @@ class GranianDoor:
         self._told = WorkerSignal()
         self._ended = threading.Event()
         self._told.add_cb(self._ended.set)
-        self._loop = asyncio.new_event_loop()
         self._others = _Others(app, threads)
-        self._bodies = Bodies(self._loop, may_be_large, self._others.ask)
+        # In a thread of its own: an interrupt of the one that calls `run` could hit a body that just comes.
+        self._loop = LoopThread("upsim-bodies")
+        bodies = Bodies(self._loop, may_be_large, self._others.ask)
         self._winding_down = threading.Event()
         of_all = environ_of_all(taken.getsockname(), "http" if tls is None else "https")
-        take = _taking(of_all, at_once, self._bodies, self._others, self._winding_down)
+        take = _taking(of_all, at_once, bodies, self._others, self._winding_down)
         # Their stubs are those of older ones, or none.
         worker: Any = RSGIWorker
         holder: Any = SocketHolder
-        self._scheduler = _Scheduler(self._loop, take, None, None, None)
+        self._scheduler = _Scheduler(self._loop.loop, take, None, None, None)
         self._worker = worker(
             1,
             (None, holder(os.dup(taken.fileno()), False, _BACKLOG)),
@@ -113,22 +115,12 @@ class GranianDoor:
             if self._closed:
                 return  # it was told to stop before it began
             self._begun = True
-            self._worker.serve_mtr(self._scheduler, self._loop, self._told)
+            self._worker.serve_mtr(self._scheduler, self._loop.loop, self._told)
         try:
-            self._look()
-            self._loop.run_forever()
+            while not self._ended.wait(_LOOK_S):
+                pass
         except (KeyboardInterrupt, SystemExit):
-            # Bodies are still to be read here, while another thread waits until all is answered.
-            closing = threading.Thread(target=self._close_and_stop, name="upsim-closing", daemon=True)
-            closing.start()
-            self._loop.run_forever()
-            closing.join()
-        finally:
-            self._loop.run_until_complete(self._bodies.give_up())
-            self._loop.close()
-
-    def _look(self) -> None:
-        self._loop.call_later(_LOOK_S, self._look)
+            self.close()
 
     def wind_down(self) -> None:
         """From now on each answer ends its connection."""
@@ -144,20 +136,10 @@ class GranianDoor:
             if self._begun:
                 self._told.set()
                 self._ended.wait(_FINISHED_WITHIN_S)
+                self._ended.set()  # whether it said so or not: nobody waits for it any longer
+            self._loop.stop()
             self._others.end()
-            if self._begun:
-                self._stop()
-            else:
-                self._loop.close()
             self._taken.close()
-
-    def _close_and_stop(self) -> None:
-        self.close()
-        self._stop()  # once more: the first time, it may have been interrupted just then
-
-    def _stop(self) -> None:
-        with suppress(RuntimeError):  # it has ended, and is closed
-            self._loop.call_soon_threadsafe(self._loop.stop)
 
 
 class _Scheduler(CallbackScheduler):

@@ -23,7 +23,7 @@ from upsim.store.sqlite import rows
 from upsim.store.sqlite.log import Log, Logs
 from upsim.store.sqlite.part import Part
 from upsim.store.sqlite.pieces import ENTRY, FORGET, HIT, LAST, Counts, Piece, read, whole, written
-from upsim.store.sqlite.settling import place, settle_some
+from upsim.store.sqlite.settling import place, put_place, settle_some
 
 _UNSETTLED_BYTES: Final = 32 << 10
 """How much is appended, some 100 calls, before whoever appends settles it, which takes 1 ms."""
@@ -225,7 +225,7 @@ class Calls(Part):
             number, _ = place(db)
             if number == missing:
                 self._logs.make(number + 1)
-                db.execute("UPDATE log SET number = ?, settled = 0", (number + 1,))
+                put_place(db, number + 1, 0)
 
     def _end_log(self, number: int) -> None:
         """End a log and settle what it holds, unless another process did. The next one is made by who needs one."""
@@ -239,8 +239,8 @@ class Calls(Part):
                     log.append(written((LAST,), ""))
                     more = True
                     while more:
-                        settled, more = settle_some(db, log, settled, _UNSETTLED_BYTES)
-            db.execute("UPDATE log SET number = ?, settled = 0", (number + 1,))
+                        settled, more = settle_some(db, log, number, settled, _UNSETTLED_BYTES)
+            put_place(db, number + 1, 0)
         self._logs.remove_before(number + 1)
 
     # What is settled
@@ -273,7 +273,7 @@ class Calls(Part):
                     in_use, settled = place(db)
                     if in_use != number:
                         return
-                    settled, more = settle_some(db, log, settled, _UNSETTLED_BYTES)
+                    settled, more = settle_some(db, log, number, settled, _UNSETTLED_BYTES)
                 if not more:
                     break
             log.drop(min(settled, self._seen))

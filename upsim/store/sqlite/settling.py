@@ -15,11 +15,16 @@ from upsim.store.sqlite.tables import delete_content
 
 def place(db: sqlite3.Connection) -> tuple[int, int]:
     """Which log is in use, and up to where it is settled."""
-    number, settled = db.execute("SELECT number, settled FROM log").fetchone()
+    number, settled = db.execute("SELECT number, settled FROM log").fetchone() or (0, 0)
     return number, settled
 
 
-def settle_some(db: sqlite3.Connection, log: Log, start: int, most: int) -> tuple[int, bool]:
+def put_place(db: sqlite3.Connection, number: int, settled: int) -> None:
+    """Note which log is in use from now on, and up to where it is settled."""
+    db.execute("INSERT OR REPLACE INTO log (id, number, settled) VALUES (1, ?, ?)", (number, settled))
+
+
+def settle_some(db: sqlite3.Connection, log: Log, number: int, start: int, most: int) -> tuple[int, bool]:
     """Move the next pieces into the tables, in the caller's transaction; up to where, and whether there may be more."""
     while not (whole := pieces.whole(log.read(start, start + most))):
         if start + most > log.size():
@@ -36,7 +41,7 @@ def settle_some(db: sqlite3.Connection, log: Log, start: int, most: int) -> tupl
         found.add(piece, rest)
         end += len(line)
     found.write(db)
-    db.execute("UPDATE log SET settled = ?", (end,))
+    put_place(db, number, end)
     return end, more
 
 
