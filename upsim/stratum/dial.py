@@ -182,6 +182,7 @@ def secure(raw: socket.socket, host: str, deadline: float) -> ssl.SSLSocket:
     """
     raw.settimeout(max(0.001, deadline - time.monotonic()))
     try:
+        raw.getpeername()  # of a connection that was reset by now, wrap_socket makes a socket that it never closes
         return unverified_context().wrap_socket(raw, server_hostname=None if _is_address(host) else host)
     except TimeoutError:
         raw.close()
