@@ -227,9 +227,12 @@ class Calls(Part):
                 self._logs.make(number + 1)
                 put_place(db, number + 1, 0)
 
-    def _end_log(self, number: int) -> None:
+    def _end_log(self, number: int, *, patient: bool = True) -> None:
         """End a log and settle what it holds, unless another process did. The next one is made by who needs one."""
-        with self._engine.counting() as db:
+        with self._engine.read() as db:
+            if place(db)[0] != number:
+                return
+        with self._engine.counting(patient=patient) as db:
             in_use, settled = place(db)
             if in_use != number:
                 return
@@ -281,4 +284,4 @@ class Calls(Part):
             if self._number == number:
                 self._settle_at = settled + _UNSETTLED_BYTES
         if settled > _LONGEST_BYTES:
-            self._end_log(number)
+            self._end_log(number, patient=patient)
