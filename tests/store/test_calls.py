@@ -162,6 +162,14 @@ def test_an_entry_may_be_longer_than_what_is_settled_at_once(store: Store, other
     assert [one.query for one in other.list_entries(WORLD, EntryFilter(), 9)] == [long, "page=1"]
 
 
+def test_no_log_stays_beside_a_file_of_any_name(tmp_path: Path) -> None:
+    with closing(open_store(f"sqlite:{tmp_path / 'farm [1]*.db'}")) as store:
+        store.create_world(record(), content())
+        store.count_hit(WORLD, VIP, 5)
+        assert len([*tmp_path.iterdir()]) > 1
+    assert [file.name for file in tmp_path.iterdir()] == ["farm [1]*.db"]
+
+
 def test_who_may_not_read_the_database_may_not_read_its_log(file: Path) -> None:
     file.chmod(0o600)
     with closing(open_store(f"sqlite:{file}")) as store:

@@ -45,7 +45,7 @@ def environ_of_all(address: tuple[Any, ...], scheme: str) -> WSGIEnvironment:
 
 
 def environ_of(scope: Any, method: str, of_all: WSGIEnvironment) -> WSGIEnvironment:
-    """The environment of one request, but for what stands in `others_need`."""
+    """The environment of one request, but for REQUEST_URI, which is added where it may be asked for."""
     environ = of_all.copy()
     path, query = scope.path, scope.query_string
     # As WSGI has text: each character a byte.

@@ -7,6 +7,7 @@ whoever wrote them and at the same time, and says where: so nobody waits for any
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import threading
 from contextlib import suppress
@@ -81,7 +82,7 @@ class FileLogs:
             raise refused(error) from error
 
     def remove_before(self, number: int) -> None:
-        for file in self._path.parent.glob(f"{self._path.name}-calls-*"):
+        for file in self._path.parent.glob(f"{glob.escape(self._path.name)}-calls-*"):
             last = file.name.rpartition("-")[2]
             if last.isdecimal() and int(last) < number:
                 with suppress(OSError):  # where it may not be while it is open, the next one removes it
